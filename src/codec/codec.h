@@ -1,0 +1,59 @@
+/*
+ * codec.h
+ *	  Column encodings: arrays of numbers, fixed-width values and byte strings to bytes and back.
+ *
+ * Plain C over arrays; knows nothing of rows, files or PostgreSQL. Every encoded block says by its first
+ * bytes how it was encoded, so readers never need to be told. Encoders look at the data and take the
+ * smallest of their set. Decoders treat every byte as hostile: they check each length against what is
+ * left, never read outside [p, p + len), never write outside the n values they were given, and return
+ * false for anything malformed.
+ */
+#ifndef TEMPO_CODEC_H
+#define TEMPO_CODEC_H
+
+#include "span/arena.h"
+
+/* How hard to try. */
+typedef enum CodecEffort
+{
+	CODEC_FAST, /* recent batches: cheap encodings, lz4 where it shrinks a lot */
+	CODEC_SMALL /* segments: all encodings, zstd where it shrinks */
+} CodecEffort;
+
+/* Signed 64-bit numbers: constant, run length, frame of reference or delta and bit-packed, plain. */
+extern void codec_encode_i64(const int64_t *v, uint32_t n, CodecEffort effort, Buf *out);
+extern bool codec_decode_i64(const uint8_t *p, size_t len, int64_t *v, uint32_t n);
+
+/* Dictionary codes and other small unsigned numbers. */
+extern void codec_encode_u32(const uint32_t *v, uint32_t n, CodecEffort effort, Buf *out);
+extern bool codec_decode_u32(const uint8_t *p, size_t len, uint32_t *v, uint32_t n);
+
+/* n values of width bytes each. */
+extern void codec_encode_fixed(const uint8_t *v, uint32_t n, uint16_t width, CodecEffort effort, Buf *out);
+extern bool codec_decode_fixed(const uint8_t *p, size_t len, uint8_t *v, uint32_t n, uint16_t width);
+
+/*
+ * Byte strings. Decoding allocates the bytes in arena (or points into p when stored plain) and fills v.
+ * max_bytes bounds what a hostile block may inflate to.
+ */
+extern void codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf *out);
+extern bool codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes, Arena *arena);
+
+/* Name of the encoding at the start of a block, for EXPLAIN, tempo_check and tests; never NULL. */
+extern const char *codec_name(const uint8_t *p, size_t len);
+
+/*
+ * Split-block bloom filter over 64-bit hashes (Putze, Sanders, Singler 2007; the layout of Parquet):
+ * 32-byte blocks, 8 words, one bit a word. nblocks is a power of two.
+ */
+extern uint32_t bloom_blocks(uint32_t nkeys, uint32_t bits_per_key);
+extern void bloom_add(uint8_t *bloom, uint32_t nblocks, uint64_t hash);
+extern bool bloom_maybe(const uint8_t *bloom, uint32_t nblocks, uint64_t hash);
+/* Byte offset of the block that hash lives in: the only 32 bytes a probe reads. */
+extern uint32_t bloom_offset(uint32_t nblocks, uint64_t hash);
+
+/* 64-bit hash of bytes, fixed for all time because it is stored (bloom filters). */
+extern uint64_t codec_hash64(const void *p, size_t len);
+extern uint32_t codec_crc32c(const void *p, size_t len);
+
+#endif

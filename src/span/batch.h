@@ -1,0 +1,278 @@
+/*
+ * batch.h
+ *	  A batch of rows in memory, by column: what receivers fill, what recent batches and segments are
+ *	  encoded from and decoded to, what merge sorts, and what TraceQL reads.
+ *
+ * A batch has up to four levels of rows. LEVEL_SPAN rows are the table's rows. Under the span profile
+ * each span also has LEVEL_EVENT and LEVEL_LINK rows (a contiguous run each, see event_first and
+ * link_first), and a batch that is sorted by (trace id, start) has LEVEL_TRACE rows (trace_first). A
+ * table without the profile has LEVEL_SPAN only, one column per attribute number.
+ *
+ * Columns are positional: value i belongs to row i. Attributes of spans, events and links are different:
+ * one dense column per (key, type, occurrence), and per row a code into the table of shapes. A shape is
+ * the ordered list of columns that a row has a value in, so order, duplicates and presence all follow
+ * from it: the values of a column are in row order, one for each row whose shape names it.
+ *
+ * Ownership: everything hangs off batch->arena, except strings, which may point into whatever the
+ * producer had (a request body, a pinned copy of pages) and live as long as that.
+ *
+ * Lazy batches: a batch opened from an image has NULL values in columns that were not asked for. Always
+ * go through batch_column() and its relatives; they call batch->load. After load a column never moves.
+ */
+#ifndef TEMPO_BATCH_H
+#define TEMPO_BATCH_H
+
+#include "span/arena.h"
+#include "span/value.h"
+
+typedef enum Level
+{
+	LEVEL_SPAN = 0,
+	LEVEL_EVENT = 1,
+	LEVEL_LINK = 2,
+	LEVEL_TRACE = 3
+} Level;
+
+#define NLEVELS 4
+
+/* Columns of LEVEL_SPAN under the span profile. Extra user columns follow SC_COUNT. */
+typedef enum SpanCol
+{
+	SC_TENANT,				/* BYTES */
+	SC_TRACE_ID,			/* FIXED, 16 bytes as on the wire */
+	SC_SPAN_ID,				/* I64: the 8 bytes read as a big-endian number */
+	SC_PARENT_ID,			/* I64: same, 0 = no parent */
+	SC_START,				/* I64: unix ns, unsigned bits */
+	SC_DURATION,			/* I64: end - start, wrapping; end = start + duration, wrapping */
+	SC_NAME,				/* BYTES */
+	SC_KIND,				/* I64: OTLP numbers, unspecified 0 .. consumer 5; others kept */
+	SC_STATUS,				/* I64: OTLP numbers, unset 0, ok 1, error 2; others kept */
+	SC_STATUS_MESSAGE,		/* BYTES */
+	SC_SERVICE,				/* BYTES: service.name of the resource when it is a string, else empty */
+	SC_RESOURCE,			/* BYTES: attributes in the format of value.h */
+	SC_RESOURCE_DROPPED,	/* I64 */
+	SC_RESOURCE_SCHEMA_URL, /* BYTES */
+	SC_SCOPE,				/* BYTES: attributes in the format of value.h */
+	SC_SCOPE_NAME,			/* BYTES */
+	SC_SCOPE_VERSION,		/* BYTES */
+	SC_SCOPE_DROPPED,		/* I64 */
+	SC_SCOPE_SCHEMA_URL,	/* BYTES */
+	SC_TRACE_STATE,			/* BYTES */
+	SC_FLAGS,				/* I64 */
+	SC_DROPPED_ATTRIBUTES,	/* I64 */
+	SC_DROPPED_EVENTS,		/* I64 */
+	SC_DROPPED_LINKS,		/* I64 */
+	SC_COUNT
+} SpanCol;
+
+typedef enum EventCol
+{
+	EC_TIME,	/* I64: event time - span start, wrapping ns */
+	EC_NAME,	/* BYTES */
+	EC_DROPPED, /* I64 */
+	EC_COUNT
+} EventCol;
+
+typedef enum LinkCol
+{
+	LC_TRACE_ID, /* BYTES: 16 bytes, or whatever was sent */
+	LC_SPAN_ID,	 /* BYTES: 8 bytes, or whatever was sent */
+	LC_TRACE_STATE,
+	LC_FLAGS,	/* I64 */
+	LC_DROPPED, /* I64 */
+	LC_COUNT
+} LinkCol;
+
+typedef enum TraceCol
+{
+	TC_ID,		 /* FIXED 16 */
+	TC_START,	 /* I64: earliest span start, unix ns */
+	TC_DURATION, /* I64: latest span end - earliest span start */
+	TC_ROOT,	 /* I64: row of the root within the trace + 1, 0 = no root among these spans */
+	TC_SPLIT,	 /* I64: 1 = other spans of this trace are known to be stored elsewhere */
+	TC_COUNT
+} TraceCol;
+
+typedef enum ColKind
+{
+	COL_VOID,  /* the column has no values of its own (e.g. attributes, held as an AttrSet) */
+	COL_I64,   /* any pass-by-value type up to 8 bytes, sign or bits as the type has them */
+	COL_FIXED, /* width bytes a value */
+	COL_BYTES  /* dictionary codes; a dictionary may hold a string twice and be as long as the column */
+} ColKind;
+
+typedef struct Column
+{
+	ColKind kind;
+	uint16_t width; /* COL_FIXED */
+	bool loaded;
+	uint32_t n;
+	uint8_t *nulls; /* one byte a value, 1 = null; NULL: no nulls. Null values are 0 / code 0 / empty */
+	union
+	{
+		int64_t *i64;
+		uint8_t *fixed;
+		uint32_t *codes; /* < ndict */
+	};
+	Str *dict; /* COL_BYTES */
+	uint32_t ndict;
+} Column;
+
+static inline Str
+column_str(const Column *c, uint32_t i)
+{
+	return c->dict[c->codes[i]];
+}
+
+/* One attribute column: values of one type under one key. */
+typedef struct AttrColumn
+{
+	Str key;
+	uint8_t type;		 /* ValueType. STRING, BYTES, ARRAY, KVLIST: COL_BYTES (ARRAY/KVLIST: Value.s);
+							BOOL, INT: COL_I64; DOUBLE: COL_I64 holding the bits; EMPTY: COL_VOID */
+	uint16_t occurrence; /* 0 for the first use of (key, type) in a row, 1 for the second ... */
+	Column values;		 /* dense: values.n rows have one */
+	uint32_t *rows;		 /* row of each value, ascending; NULL until batch_attr_rows() */
+} AttrColumn;
+
+typedef struct AttrShape
+{
+	uint32_t n;
+	uint32_t *columns; /* indexes into AttrSet.columns, in the order sent */
+} AttrShape;
+
+typedef struct AttrSet
+{
+	uint32_t ncolumns;
+	AttrColumn *columns;
+	uint32_t nshapes;
+	AttrShape *shapes;
+	uint32_t *shape; /* code per row; NULL until loaded */
+	uint32_t nrows;
+} AttrSet;
+
+typedef struct RowSet
+{
+	uint32_t nrows;
+	uint32_t ncolumns;
+	Column *columns;
+	AttrSet *attrs; /* NULL: this level has none (LEVEL_TRACE, tables without the profile) */
+} RowSet;
+
+typedef struct Batch Batch;
+
+/* What to load; which < ncolumns for LOAD_COLUMN, an AttrSet column for LOAD_ATTR, unused otherwise. */
+typedef enum LoadWhat
+{
+	LOAD_COLUMN,
+	LOAD_ATTR,
+	LOAD_SHAPES, /* AttrSet.shape of the level */
+	LOAD_EVENTS, /* event_first */
+	LOAD_LINKS	 /* link_first */
+} LoadWhat;
+
+struct Batch
+{
+	Arena *arena;
+	bool spans;	 /* has the span profile */
+	bool sorted; /* by (trace id, start, then as it came); LEVEL_TRACE is there */
+	RowSet level[NLEVELS];
+	uint32_t *event_first; /* nrows + 1 */
+	uint32_t *link_first;  /* nrows + 1 */
+	uint32_t *trace_first; /* ntraces + 1; always loaded when sorted */
+	/* Lazy batches only. Fills the thing asked for; raises (does not return) on corrupt bytes. */
+	void (*load)(Batch *batch, Level level, LoadWhat what, uint32_t which);
+	void *source;
+};
+
+/* ---- reading (batch_read.c) ---- */
+
+static inline uint32_t
+batch_nrows(const Batch *b)
+{
+	return b->level[LEVEL_SPAN].nrows;
+}
+
+static inline Column *
+batch_column(Batch *b, Level level, uint32_t col)
+{
+	Column *c = &b->level[level].columns[col];
+
+	if (!c->loaded)
+		b->load(b, level, LOAD_COLUMN, col);
+	return c;
+}
+
+extern const uint32_t *batch_shapes(Batch *b, Level level);
+extern const uint32_t *batch_event_first(Batch *b);
+extern const uint32_t *batch_link_first(Batch *b);
+/* Values loaded; index into the level's AttrSet.columns. */
+extern AttrColumn *batch_attr_column(Batch *b, Level level, uint32_t index);
+/* Also fills ->rows. */
+extern AttrColumn *batch_attr_rows(Batch *b, Level level, uint32_t index);
+/* Index of (key, type, occurrence), or -1. type < 0 finds the first column of any type from *from on. */
+extern int batch_attr_find(const Batch *b, Level level, Str key, int type, uint32_t occurrence);
+/* Position of row in a dense column whose rows are filled, or -1 (binary search). */
+extern int64_t attr_position(const AttrColumn *c, uint32_t row);
+/* The value at a position of a dense column. */
+extern Value attr_value(const AttrColumn *c, uint32_t position);
+/* All attributes of one row, in order, in the format of value.h, appended to out. */
+extern void batch_attributes(Batch *b, Level level, uint32_t row, Buf *out);
+/* Load everything (tests, check). */
+extern void batch_load_all(Batch *b);
+
+/* ---- building (batch_build.c) ---- */
+
+typedef struct BatchBuilder BatchBuilder;
+
+/*
+ * Builds an unsorted batch of spans row by row. Strings handed in are not copied: they must outlive the
+ * batch, unless the builder was made with copy = true. Strings are interned per column, and keys per
+ * level, so repeated values cost a hash probe and no memory.
+ */
+extern BatchBuilder *builder_create(Arena *arena, bool copy, uint32_t extra_columns, const Column *extra_kinds);
+extern void builder_begin_span(BatchBuilder *bb);
+extern void builder_set_i64(BatchBuilder *bb, uint32_t col, int64_t v);
+extern void builder_set_bytes(BatchBuilder *bb, uint32_t col, Str v);
+extern void builder_set_trace_id(BatchBuilder *bb, const uint8_t id[16]);
+/* Resource or scope columns change rarely: set once, used for every following span until set again. */
+extern void builder_set_resource(BatchBuilder *bb, Str attributes, Str service, uint32_t dropped, Str schema_url);
+extern void builder_set_scope(BatchBuilder *bb, Str attributes, Str name, Str version, uint32_t dropped, Str schema_url);
+extern void builder_set_tenant(BatchBuilder *bb, Str tenant);
+/* An attribute of the span, or of the event or link begun last. */
+extern void builder_attr(BatchBuilder *bb, Level level, Str key, const Value *v);
+extern void builder_begin_event(BatchBuilder *bb, int64_t offset_ns, Str name, uint32_t dropped);
+extern void builder_end_event(BatchBuilder *bb);
+extern void builder_begin_link(BatchBuilder *bb, Str trace_id, Str span_id, Str trace_state, uint32_t flags, uint32_t dropped);
+extern void builder_end_link(BatchBuilder *bb);
+/* Unset columns of the row are 0 / empty. */
+extern void builder_end_span(BatchBuilder *bb);
+/* Undo everything since the matching builder_mark: a refused request leaves nothing behind. */
+typedef struct BuilderMark BuilderMark;
+extern BuilderMark *builder_mark(BatchBuilder *bb);
+extern void builder_rollback(BatchBuilder *bb, const BuilderMark *mark);
+extern uint32_t builder_nrows(const BatchBuilder *bb);
+/* The builder must not be used afterwards. */
+extern Batch *builder_finish(BatchBuilder *bb);
+
+/* ---- rearranging (batch_gather.c) ---- */
+
+/* One row of one input. */
+typedef struct RowRef
+{
+	uint32_t batch;
+	uint32_t row;
+} RowRef;
+
+/*
+ * A new batch of the given rows of the inputs, in that order, dictionaries, keys and shapes merged. All
+ * inputs have the same profile and columns. Strings keep pointing where they pointed. Column by column,
+ * so inputs may be lazy; nothing that is not needed stays loaded twice.
+ */
+extern Batch *batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows, uint32_t nrows);
+/* Row references sorted by (trace id, start, input, row). Span profile only. */
+extern RowRef *batch_sort(Arena *arena, Batch **inputs, uint32_t ninputs, uint32_t *nrows);
+/* Make LEVEL_TRACE of a batch whose rows are in batch_sort order; sets sorted. TC_SPLIT is left 0. */
+extern void batch_make_traces(Batch *b);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * image.h
+ *	  A batch of rows as one run of bytes: what a recent batch is in the companion heap and what a
+ *	  segment is in the main fork. Plain C; doc/format.md specifies every byte.
+ *
+ * An image is cut in vectors: runs of rows that are decoded together. Under the span profile, when the
+ * batch is sorted, a vector never ends inside a trace, so a vector is a small batch of whole traces (as
+ * far as this image has them). Every leaf (a column, an attribute column, the shape codes, event and
+ * link counts) has one block per vector, and its blocks stand one after the other: reading one column
+ * touches only its own bytes. Blocks carry a CRC-32C. Dictionaries, keys and shapes are shared by the
+ * vectors of the image.
+ *
+ * Layout: fixed header | blocks and dictionaries | footer (leaf table, block index, vector table, zone
+ * maps, trace-id bloom). The header has magic, format version, lengths of all areas, and a CRC.
+ */
+#ifndef TEMPO_IMAGE_H
+#define TEMPO_IMAGE_H
+
+#include "codec/codec.h"
+#include "span/batch.h"
+
+#define IMAGE_FORMAT_VERSION 1
+
+/* Target rows in a vector of a segment; a larger trace makes a larger vector. */
+#define IMAGE_VECTOR_ROWS 4096
+
+/* Where an image's bytes are. read copies [off, off+len) to dst and raises on failure. */
+typedef struct ImageSource
+{
+	void (*read)(void *ctx, uint64_t off, uint32_t len, uint8_t *dst);
+	/* Raises data corruption; does not return. */
+	void (*corrupt)(void *ctx, const char *what);
+	void *ctx;
+	uint64_t len;
+} ImageSource;
+
+typedef struct ImageVector
+{
+	uint32_t first_row;
+	uint32_t nrows;
+	uint32_t ntraces; /* 0 when not sorted */
+	int64_t start_min; /* zone map of SC_START, unsigned compare */
+	int64_t start_max;
+	int64_t end_max; /* latest span end */
+	uint8_t trace_min[16];
+	uint8_t trace_max[16];
+} ImageVector;
+
+/* Facts the directory keeps and pruning needs, computed while encoding. Span profile; else only nrows. */
+typedef struct ImageSummary
+{
+	uint32_t nrows;
+	uint32_t ntraces;
+	uint32_t nvectors;
+	uint64_t start_min;
+	uint64_t start_max;
+	uint64_t end_max;
+	uint8_t trace_min[16];
+	uint8_t trace_max[16];
+} ImageSummary;
+
+typedef struct Image Image;
+
+/* Encode a whole batch (not lazy, or lazy with everything loadable) and append it to out. */
+extern void image_encode(Batch *batch, CodecEffort effort, Buf *out, ImageSummary *summary);
+
+/* Reads and checks header and footer; everything else on demand. Never returns NULL: raises. */
+extern Image *image_open(const ImageSource *source, Arena *arena);
+extern const ImageSummary *image_summary(const Image *image);
+extern const ImageVector *image_vector_info(const Image *image, uint32_t v);
+/* Does the image hold spans of this trace? false is certain. Reads 32 bytes of bloom. */
+extern bool image_maybe_trace(Image *image, const uint8_t trace_id[16]);
+/* First vector that may hold the trace, by the vector table, or -1. Exact up to the vector. */
+extern int64_t image_find_trace(Image *image, const uint8_t trace_id[16]);
+/* A lazy batch over one vector; its columns, dictionaries included, are read when asked for. */
+extern Batch *image_vector(Image *image, uint32_t v, Arena *arena);
+
+/* Bytes read so far (blocks, dictionaries, footer) and blocks decoded: for EXPLAIN ANALYZE. */
+typedef struct ImageCounters
+{
+	uint64_t bytes_read;
+	uint64_t blocks_read;
+	uint64_t dicts_read;
+} ImageCounters;
+extern ImageCounters image_counters(const Image *image);
+
+/* Per leaf: what it is, how it is encoded, how many bytes; for tempo.columns and measurements. */
+typedef struct LeafInfo
+{
+	Level level;
+	char name[96]; /* column name, or key and type of an attribute */
+	char encoding[48];
+	uint64_t values;
+	uint64_t bytes;
+} LeafInfo;
+extern uint32_t image_nleaves(const Image *image);
+extern void image_leaf_info(Image *image, uint32_t leaf, LeafInfo *info);
+
+/* Decodes everything and verifies what readers rely on; raises on the first thing wrong. */
+extern void image_check(Image *image, Arena *arena);
+
+#endif
