@@ -37,7 +37,8 @@ extern bool codec_decode_fixed(const uint8_t *p, size_t len, uint8_t *v, uint32_
  * max_bytes bounds what a hostile block may inflate to.
  */
 extern void codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf *out);
-extern bool codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes, Arena *arena);
+extern bool codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes,
+							   Arena *arena);
 
 /* Name of the encoding at the start of a block, for EXPLAIN, tempo_check and tests; never NULL. */
 extern const char *codec_name(const uint8_t *p, size_t len);

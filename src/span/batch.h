@@ -38,37 +38,37 @@ typedef enum Level
 /* Columns of LEVEL_SPAN under the span profile. Extra user columns follow SC_COUNT. */
 typedef enum SpanCol
 {
-	SC_TENANT,				/* BYTES */
-	SC_TRACE_ID,			/* FIXED, 16 bytes as on the wire */
-	SC_SPAN_ID,				/* I64: the 8 bytes read as a big-endian number */
-	SC_PARENT_ID,			/* I64: same, 0 = no parent */
-	SC_START,				/* I64: unix ns, unsigned bits */
-	SC_DURATION,			/* I64: end - start, wrapping; end = start + duration, wrapping */
-	SC_NAME,				/* BYTES */
-	SC_KIND,				/* I64: OTLP numbers, unspecified 0 .. consumer 5; others kept */
-	SC_STATUS,				/* I64: OTLP numbers, unset 0, ok 1, error 2; others kept */
-	SC_STATUS_MESSAGE,		/* BYTES */
-	SC_SERVICE,				/* BYTES: service.name of the resource when it is a string, else empty */
-	SC_RESOURCE,			/* BYTES: attributes in the format of value.h */
-	SC_RESOURCE_DROPPED,	/* I64 */
+	SC_TENANT,              /* BYTES */
+	SC_TRACE_ID,            /* FIXED, 16 bytes as on the wire */
+	SC_SPAN_ID,             /* I64: the 8 bytes read as a big-endian number */
+	SC_PARENT_ID,           /* I64: same, 0 = no parent */
+	SC_START,               /* I64: unix ns, unsigned bits */
+	SC_DURATION,            /* I64: end - start, wrapping; end = start + duration, wrapping */
+	SC_NAME,                /* BYTES */
+	SC_KIND,                /* I64: OTLP numbers, unspecified 0 .. consumer 5; others kept */
+	SC_STATUS,              /* I64: OTLP numbers, unset 0, ok 1, error 2; others kept */
+	SC_STATUS_MESSAGE,      /* BYTES */
+	SC_SERVICE,             /* BYTES: service.name of the resource when it is a string, else empty */
+	SC_RESOURCE,            /* BYTES: attributes in the format of value.h */
+	SC_RESOURCE_DROPPED,    /* I64 */
 	SC_RESOURCE_SCHEMA_URL, /* BYTES */
-	SC_SCOPE,				/* BYTES: attributes in the format of value.h */
-	SC_SCOPE_NAME,			/* BYTES */
-	SC_SCOPE_VERSION,		/* BYTES */
-	SC_SCOPE_DROPPED,		/* I64 */
-	SC_SCOPE_SCHEMA_URL,	/* BYTES */
-	SC_TRACE_STATE,			/* BYTES */
-	SC_FLAGS,				/* I64 */
-	SC_DROPPED_ATTRIBUTES,	/* I64 */
-	SC_DROPPED_EVENTS,		/* I64 */
-	SC_DROPPED_LINKS,		/* I64 */
+	SC_SCOPE,               /* BYTES: attributes in the format of value.h */
+	SC_SCOPE_NAME,          /* BYTES */
+	SC_SCOPE_VERSION,       /* BYTES */
+	SC_SCOPE_DROPPED,       /* I64 */
+	SC_SCOPE_SCHEMA_URL,    /* BYTES */
+	SC_TRACE_STATE,         /* BYTES */
+	SC_FLAGS,               /* I64 */
+	SC_DROPPED_ATTRIBUTES,  /* I64 */
+	SC_DROPPED_EVENTS,      /* I64 */
+	SC_DROPPED_LINKS,       /* I64 */
 	SC_COUNT
 } SpanCol;
 
 typedef enum EventCol
 {
-	EC_TIME,	/* I64: event time - span start, wrapping ns */
-	EC_NAME,	/* BYTES */
+	EC_TIME,    /* I64: event time - span start, wrapping ns */
+	EC_NAME,    /* BYTES */
 	EC_DROPPED, /* I64 */
 	EC_COUNT
 } EventCol;
@@ -76,20 +76,20 @@ typedef enum EventCol
 typedef enum LinkCol
 {
 	LC_TRACE_ID, /* BYTES: 16 bytes, or whatever was sent */
-	LC_SPAN_ID,	 /* BYTES: 8 bytes, or whatever was sent */
+	LC_SPAN_ID,  /* BYTES: 8 bytes, or whatever was sent */
 	LC_TRACE_STATE,
-	LC_FLAGS,	/* I64 */
+	LC_FLAGS,   /* I64 */
 	LC_DROPPED, /* I64 */
 	LC_COUNT
 } LinkCol;
 
 typedef enum TraceCol
 {
-	TC_ID,		 /* FIXED 16 */
-	TC_START,	 /* I64: earliest span start, unix ns */
+	TC_ID,       /* FIXED 16 */
+	TC_START,    /* I64: earliest span start, unix ns */
 	TC_DURATION, /* I64: latest span end - earliest span start */
-	TC_ROOT,	 /* I64: row of the root within the trace + 1, 0 = no root among these spans */
-	TC_SPLIT,	 /* I64: 1 = other spans of this trace are known to be stored elsewhere */
+	TC_ROOT,     /* I64: row of the root within the trace + 1, 0 = no root among these spans */
+	TC_SPLIT,    /* I64: 1 = other spans of this trace are known to be stored elsewhere */
 	TC_COUNT
 } TraceCol;
 
@@ -128,11 +128,11 @@ column_str(const Column *c, uint32_t i)
 typedef struct AttrColumn
 {
 	Str key;
-	uint8_t type;		 /* ValueType. STRING, BYTES, ARRAY, KVLIST: COL_BYTES (ARRAY/KVLIST: Value.s);
+	uint8_t type;        /* ValueType. STRING, BYTES, ARRAY, KVLIST: COL_BYTES (ARRAY/KVLIST: Value.s);
 							BOOL, INT: COL_I64; DOUBLE: COL_I64 holding the bits; EMPTY: COL_VOID */
 	uint16_t occurrence; /* 0 for the first use of (key, type) in a row, 1 for the second ... */
-	Column values;		 /* dense: values.n rows have one */
-	uint32_t *rows;		 /* row of each value, ascending; NULL until batch_attr_rows() */
+	Column values;       /* dense: values.n rows have one */
+	uint32_t *rows;      /* row of each value, ascending; NULL until batch_attr_rows() */
 } AttrColumn;
 
 typedef struct AttrShape
@@ -168,13 +168,13 @@ typedef enum LoadWhat
 	LOAD_ATTR,
 	LOAD_SHAPES, /* AttrSet.shape of the level */
 	LOAD_EVENTS, /* event_first */
-	LOAD_LINKS	 /* link_first */
+	LOAD_LINKS   /* link_first */
 } LoadWhat;
 
 struct Batch
 {
 	Arena *arena;
-	bool spans;	 /* has the span profile */
+	bool spans;  /* has the span profile */
 	bool sorted; /* by (trace id, start, then as it came); LEVEL_TRACE is there */
 	RowSet level[NLEVELS];
 	uint32_t *event_first; /* nrows + 1 */
@@ -230,20 +230,24 @@ typedef struct BatchBuilder BatchBuilder;
  * batch, unless the builder was made with copy = true. Strings are interned per column, and keys per
  * level, so repeated values cost a hash probe and no memory.
  */
-extern BatchBuilder *builder_create(Arena *arena, bool copy, uint32_t extra_columns, const Column *extra_kinds);
+extern BatchBuilder *builder_create(Arena *arena, bool copy, uint32_t extra_columns,
+									const Column *extra_kinds);
 extern void builder_begin_span(BatchBuilder *bb);
 extern void builder_set_i64(BatchBuilder *bb, uint32_t col, int64_t v);
 extern void builder_set_bytes(BatchBuilder *bb, uint32_t col, Str v);
 extern void builder_set_trace_id(BatchBuilder *bb, const uint8_t id[16]);
 /* Resource or scope columns change rarely: set once, used for every following span until set again. */
-extern void builder_set_resource(BatchBuilder *bb, Str attributes, Str service, uint32_t dropped, Str schema_url);
-extern void builder_set_scope(BatchBuilder *bb, Str attributes, Str name, Str version, uint32_t dropped, Str schema_url);
+extern void builder_set_resource(BatchBuilder *bb, Str attributes, Str service, uint32_t dropped,
+								 Str schema_url);
+extern void builder_set_scope(BatchBuilder *bb, Str attributes, Str name, Str version, uint32_t dropped,
+							  Str schema_url);
 extern void builder_set_tenant(BatchBuilder *bb, Str tenant);
 /* An attribute of the span, or of the event or link begun last. */
 extern void builder_attr(BatchBuilder *bb, Level level, Str key, const Value *v);
 extern void builder_begin_event(BatchBuilder *bb, int64_t offset_ns, Str name, uint32_t dropped);
 extern void builder_end_event(BatchBuilder *bb);
-extern void builder_begin_link(BatchBuilder *bb, Str trace_id, Str span_id, Str trace_state, uint32_t flags, uint32_t dropped);
+extern void builder_begin_link(BatchBuilder *bb, Str trace_id, Str span_id, Str trace_state, uint32_t flags,
+							   uint32_t dropped);
 extern void builder_end_link(BatchBuilder *bb);
 /* Unset columns of the row are 0 / empty. */
 extern void builder_end_span(BatchBuilder *bb);
@@ -269,7 +273,8 @@ typedef struct RowRef
  * inputs have the same profile and columns. Strings keep pointing where they pointed. Column by column,
  * so inputs may be lazy; nothing that is not needed stays loaded twice.
  */
-extern Batch *batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows, uint32_t nrows);
+extern Batch *batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
+						   uint32_t nrows);
 /* Row references sorted by (trace id, start, input, row). Span profile only. */
 extern RowRef *batch_sort(Arena *arena, Batch **inputs, uint32_t ninputs, uint32_t *nrows);
 /* Make LEVEL_TRACE of a batch whose rows are in batch_sort order; sets sorted. TC_SPLIT is left 0. */

@@ -38,7 +38,7 @@ typedef struct ImageVector
 {
 	uint32_t first_row;
 	uint32_t nrows;
-	uint32_t ntraces; /* 0 when not sorted */
+	uint32_t ntraces;  /* 0 when not sorted */
 	int64_t start_min; /* zone map of SC_START, unsigned compare */
 	int64_t start_max;
 	int64_t end_max; /* latest span end */

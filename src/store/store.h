@@ -24,11 +24,11 @@
 typedef enum SpanRole
 {
 	ROLE_START_TIME = SC_COUNT, /* timestamptz: microseconds of SC_START */
-	ROLE_START_NS,				/* smallint: the nanoseconds below */
-	ROLE_ATTRIBUTES,			/* tempo.attributes: AttrSet of LEVEL_SPAN */
-	ROLE_EVENTS,				/* tempo.events: LEVEL_EVENT */
-	ROLE_LINKS,					/* tempo.links: LEVEL_LINK */
-	ROLE_EXTRA,					/* a user's column: SpanCol index is SC_COUNT + extra_index */
+	ROLE_START_NS,              /* smallint: the nanoseconds below */
+	ROLE_ATTRIBUTES,            /* tempo.attributes: AttrSet of LEVEL_SPAN */
+	ROLE_EVENTS,                /* tempo.events: LEVEL_EVENT */
+	ROLE_LINKS,                 /* tempo.links: LEVEL_LINK */
+	ROLE_EXTRA,                 /* a user's column: SpanCol index is SC_COUNT + extra_index */
 	ROLE_COUNT
 } SpanRole;
 
@@ -36,9 +36,9 @@ typedef enum SpanRole
 typedef struct TableProfile
 {
 	bool spans;
-	int natts;		  /* attributes when the file was made; later ones are extra columns */
-	int16 *role;	  /* per attribute number - 1: SpanCol or SpanRole; without spans: its column index */
-	int16 *column;	  /* per attribute number - 1: Batch column index, or -1 (attributes, events, links) */
+	int natts;     /* attributes when the file was made; later ones are extra columns */
+	int16 *role;   /* per attribute number - 1: SpanCol or SpanRole; without spans: its column index */
+	int16 *column; /* per attribute number - 1: Batch column index, or -1 (attributes, events, links) */
 } TableProfile;
 
 extern const TableProfile *store_profile(Relation rel); /* cached with the relcache entry */
@@ -60,11 +60,11 @@ typedef enum UnitKind
 typedef struct StoreUnit
 {
 	UnitKind kind;
-	uint64 id;		   /* segment id or first batch number; never reused */
-	uint64 first_row;  /* row numbers [first_row, first_row + nrows) make the TIDs */
+	uint64 id;        /* segment id or first batch number; never reused */
+	uint64 first_row; /* row numbers [first_row, first_row + nrows) make the TIDs */
 	uint32 nrows;
-	BlockNumber block; /* segments: first main-fork block */
-	uint64 bytes;	   /* image length */
+	BlockNumber block;    /* segments: first main-fork block */
+	uint64 bytes;         /* image length */
 	ImageSummary summary; /* span profile: start/end/trace ranges for pruning; else just counts */
 } StoreUnit;
 
