@@ -1,11 +1,12 @@
 # tempo: PGXS build. `make demo` and `make test` need nothing installed by hand; see README.md.
+.DEFAULT_GOAL := all
 EXTENSION    = tempo
 EXTVERSION   = 0.1
 MODULE_big   = tempo
 DATA_built   = tempo--$(EXTVERSION).sql
 
 # Parts that build and test as plain C, without a server.
-PURE_SRCS    = $(wildcard src/span/*.c src/codec/*.c src/ingest/*.c src/store/image*.c src/traceql/lang/*.c)
+PURE_SRCS    = $(wildcard src/span/*.c src/codec/*.c src/ingest/*.c src/store/image*.c src/traceql/lang/*.c src/traceql/eval/*.c)
 # Everything else is server code. Generated lexer and parser are listed by their own rule.
 SERVER_SRCS  = $(filter-out $(PURE_SRCS),$(wildcard src/*.c src/*/*.c src/*/*/*.c))
 GEN_SRCS     = src/traceql/lang/grammar.tab.c src/traceql/lang/lexer.yy.c
@@ -17,14 +18,23 @@ PG_CFLAGS    = -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-s
 # zstd, lz4: column compression. zlib: gzip bodies. libevent: socket loop and HTTP/1.1. nghttp2: HTTP/2 and
 # gRPC framing. pcre2: regular expressions of TraceQL. Reasons for each: doc/libraries.md.
 SHLIB_LINK   = -lzstd -llz4 -lz -levent -lnghttp2 -lpcre2-8
-EXTRA_CLEAN  = tempo--$(EXTVERSION).sql $(GEN_SRCS) src/traceql/lang/grammar.tab.h src/traceql/lang/lexer.yy.h
+# Objects depend on the headers they include.
+PG_CFLAGS   += -MMD -MP
+EXTRA_CLEAN  = build/asan build/fuzz build/bench build/cov $(OBJS:.o=.d) tempo--$(EXTVERSION).sql $(GEN_SRCS) src/traceql/lang/grammar.tab.h src/traceql/lang/lexer.yy.h
 
-PG_CONFIG   ?= pg_config
-with_llvm    = no
+# Real data for tests and benchmarks that ask for it; tests that need it skip without it.
+TEMPO_SHARED ?= $(abspath ../shared)
+# The newest PostgreSQL that has a server and PGXS.
+PG_CONFIG   ?= $(shell scripts/find-pg-config)
+# No bitcode: it needs clang and serves only inlining into other extensions.
+override with_llvm = no
 PGXS        := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 endif
+
+-include $(OBJS:.o=.d)
+include make/pure.mk
 
 tempo--$(EXTVERSION).sql: $(SQL_PARTS)
 	cat $^ > $@
