@@ -35,6 +35,7 @@ endif
 
 -include $(OBJS:.o=.d)
 include make/pure.mk
+include make/server.mk
 
 tempo--$(EXTVERSION).sql: $(SQL_PARTS)
 	cat $^ > $@

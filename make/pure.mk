@@ -63,7 +63,7 @@ build/bench/bin/%: build/bench/test/bench/%.o build/bench/pure.a
 	@mkdir -p $(@D)
 	gcc -o $@ $^ $(PURE_LIBS)
 
-.PHONY: check-unit fuzz fuzz-run bench-unit coverage format format-check
+.PHONY: check-unit fuzz fuzz-run fuzz-check bench-unit coverage format format-check
 # All unit tests, or `make check-unit UNIT=test_codec`.
 check-unit: $(addprefix build/asan/bin/,$(or $(UNIT),$(UNIT_TESTS)))
 	@$(SAN_ENV) TEMPO_SHARED='$(TEMPO_SHARED)' scripts/run-tap --label='unit tests' --exec $^
@@ -73,6 +73,10 @@ fuzz: $(FUZZERS:%=build/fuzz/bin/%) $(patsubst test/fuzz/%.c,build/asan/bin/%,$(
 # Each fuzz target for FUZZ_SECONDS from its seeds; `make fuzz-run FUZZ=fuzz_otlp` for one.
 fuzz-run: fuzz
 	@TEMPO_SHARED='$(TEMPO_SHARED)' scripts/run-fuzz $(FUZZ_SECONDS) $(or $(FUZZ),$(FUZZERS))
+
+# As part of `make test`: from the seeds, and a few seconds more.
+fuzz-check: fuzz
+	@TEMPO_SHARED='$(TEMPO_SHARED)' scripts/run-fuzz 5 $(FUZZERS)
 
 bench-unit: $(BENCHES:%=build/bench/bin/%)
 	@for b in $(or $(BENCH:%=build/bench/bin/%),$^); do echo "== $$(basename $$b)"; TEMPO_SHARED='$(TEMPO_SHARED)' $$b || exit 1; done
