@@ -45,8 +45,12 @@ extern const TableProfile *store_profile(Relation rel); /* cached with the relca
 
 /* ---- writing ---- */
 
-/* Encode the batch and put it in the companion heap of rel, as one recent batch, in this transaction. */
-extern void store_insert_batch(Relation rel, Batch *batch);
+/*
+ * Encode the batch and put it in the companion heap of rel, as one recent batch, in this transaction.
+ * Returns the row number of its first row. The second form is for callers that have a command id.
+ */
+extern uint64 store_insert_batch(Relation rel, Batch *batch);
+extern uint64 store_insert_batch_cid(Relation rel, Batch *batch, CommandId cid);
 
 /* ---- reading ---- */
 
@@ -64,8 +68,14 @@ typedef struct StoreUnit
 	uint64 first_row; /* row numbers [first_row, first_row + nrows) make the TIDs */
 	uint32 nrows;
 	BlockNumber block;    /* segments: first main-fork block */
+	uint32 nchunks;       /* recent batches: companion tuples, numbered from id */
 	uint64 bytes;         /* image length */
-	ImageSummary summary; /* span profile: start/end/trace ranges for pruning; else just counts */
+	uint64 tenant;        /* segments: codec_hash64 of the tenant all rows have */
+	uint32 level;         /* segments: 1 = made of recent batches, more = made of segments */
+	bool has_split;       /* segments: TC_SPLIT is set for some trace */
+	int64 made_at;        /* TimestampTz of insert or merge */
+	bool has_range;       /* the ranges in summary are known: tables with the span profile */
+	ImageSummary summary; /* start/end/trace ranges for pruning when has_range; else just counts */
 } StoreUnit;
 
 /*
@@ -75,6 +85,19 @@ typedef struct StoreUnit
 extern StoreUnit *store_units(Relation rel, Snapshot snapshot, int *n);
 /* Open a unit's image; everything is allocated in arena. Pages are read on demand. */
 extern Image *store_open(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena);
+
+/* The unit that holds a row number. Any kind of snapshot. */
+extern bool store_find_row(Relation rel, Snapshot snapshot, uint64 row, StoreUnit *unit);
+
+/* What the planner wants to know, without reading recent batches. */
+typedef struct StoreEstimate
+{
+	double rows;
+	double segment_rows;
+	uint64 segment_bytes;
+	int nsegments;
+} StoreEstimate;
+extern StoreEstimate store_estimate(Relation rel, Snapshot snapshot);
 
 /* An arena whose blocks are palloc'd in context: freed with it, raises when out of memory. */
 extern Arena *store_arena(MemoryContext context);

@@ -1,0 +1,234 @@
+/*
+ * companion.c
+ *	  Reading and writing the companion heap.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/toast_internals.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/freespace.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "store/companion.h"
+
+#define SEQ_BITS 30
+#define SEQ_MASK ((UINT64CONST(1) << SEQ_BITS) - 1)
+
+static Oid
+key_id(CompanionKind kind, uint64 number)
+{
+	return ((Oid) kind << SEQ_BITS) | (Oid) (number >> SEQ_BITS);
+}
+
+static int32
+key_seq(uint64 number)
+{
+	return (int32) (number & SEQ_MASK);
+}
+
+void
+companion_open(Relation rel, LOCKMODE lock, Companion *c)
+{
+	int valid;
+
+	if (!OidIsValid(rel->rd_rel->reltoastrelid))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("table \"%s\" has no TOAST table, which access method tempo stores rows in",
+							   RelationGetRelationName(rel)),
+						errhint("Create a new table USING tempo and copy the rows.")));
+	c->heap = table_open(rel->rd_rel->reltoastrelid, lock);
+	valid = toast_open_indexes(c->heap, lock, &c->indexes, &c->nindexes);
+	c->index = c->indexes[valid];
+	c->lock = lock;
+}
+
+void
+companion_close(Companion *c)
+{
+	toast_close_indexes(c->indexes, c->nindexes, NoLock);
+	table_close(c->heap, NoLock);
+}
+
+/*
+ * Chunks stay out of the first blocks. The free space map is told that those are full: it is a hint only,
+ * and directory entries find their place without it.
+ */
+static void
+aim_above(Relation heap, Size len, BlockNumber reserved)
+{
+	BlockNumber target = RelationGetTargetBlock(heap);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(heap);
+
+	if (nblocks <= reserved)
+	{
+		LockRelationForExtension(heap, ExclusiveLock);
+		for (nblocks = RelationGetNumberOfBlocks(heap); nblocks <= reserved; nblocks++)
+			ReleaseBuffer(ReadBuffer(heap, P_NEW));
+		UnlockRelationForExtension(heap, ExclusiveLock);
+	}
+	for (BlockNumber b = 0; b < reserved; b++)
+		if (GetRecordedFreeSpace(heap, b) > 0)
+			RecordPageWithFreeSpace(heap, b, 0);
+	if (target != InvalidBlockNumber && target >= reserved)
+		return;
+	target = GetPageWithFreeSpace(heap, len);
+	while (target != InvalidBlockNumber && target < reserved)
+		target = RecordAndGetPageWithFreeSpace(heap, target, 0, len);
+	RelationSetTargetBlock(heap, target != InvalidBlockNumber ? target : nblocks - 1);
+}
+
+static bool
+block_has_room(Relation heap, BlockNumber block, Size len)
+{
+	Buffer buf = ReadBuffer(heap, block);
+	bool room;
+
+	LockBuffer(buf, BUFFER_LOCK_SHARE);
+	room = PageIsNew(BufferGetPage(buf)) || PageGetHeapFreeSpace(BufferGetPage(buf)) >= len;
+	UnlockReleaseBuffer(buf);
+	return room;
+}
+
+static void
+aim_low(Relation heap, Size len)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(heap);
+
+	for (BlockNumber b = 0; b < nblocks; b++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (block_has_room(heap, b, len))
+		{
+			RelationSetTargetBlock(heap, b);
+			return;
+		}
+	}
+}
+
+static HeapTuple
+form_tuple(Companion *c, CompanionKind kind, uint64 number, const void *head, Size head_len, const void *data,
+		   Size len)
+{
+	bytea *value = palloc(VARHDRSZ + head_len + len);
+	Datum values[3];
+	bool nulls[3] = {false, false, false};
+	HeapTuple tup;
+
+	SET_VARSIZE(value, VARHDRSZ + head_len + len);
+	memcpy(VARDATA(value), head, head_len);
+	memcpy(VARDATA(value) + head_len, data, len);
+	values[0] = ObjectIdGetDatum(key_id(kind, number));
+	values[1] = Int32GetDatum(key_seq(number));
+	values[2] = PointerGetDatum(value);
+	tup = heap_form_tuple(RelationGetDescr(c->heap), values, nulls);
+	pfree(value);
+	return tup;
+}
+
+void
+companion_insert(Companion *c, CompanionKind kind, uint64 number, const void *head, Size head_len,
+				 const void *data, Size len, CommandId cid, CompanionPlace place, BlockNumber reserved)
+{
+	HeapTuple tup = form_tuple(c, kind, number, head, head_len, data, len);
+	Datum key[3] = {ObjectIdGetDatum(key_id(kind, number)), Int32GetDatum(key_seq(number)), (Datum) 0};
+	bool nulls[3] = {false, false, true};
+
+	if (place == PLACE_LOW)
+		aim_low(c->heap, MAXALIGN(tup->t_len));
+	else
+		aim_above(c->heap, MAXALIGN(tup->t_len), reserved);
+	heap_insert(c->heap, tup, cid, HEAP_INSERT_NO_LOGICAL, NULL);
+	if (place == PLACE_LOW)
+		RelationSetTargetBlock(c->heap, InvalidBlockNumber);
+	for (int i = 0; i < c->nindexes; i++)
+		if (c->indexes[i]->rd_index->indisready)
+			index_insert(c->indexes[i], key, nulls, &tup->t_self, c->heap,
+						 c->indexes[i]->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false,
+						 NULL);
+	heap_freetuple(tup);
+}
+
+void
+companion_delete(Companion *c, ItemPointer tid)
+{
+	simple_heap_delete(c->heap, tid);
+}
+
+/* A btree row comparison (chunk_id, chunk_seq) >= or <= (id, seq), in three scan keys. */
+static void
+set_bound(ScanKey header, ScanKey member, StrategyNumber strategy, Oid id, int32 seq)
+{
+	ScanKeyEntryInitialize(&member[0], SK_ROW_MEMBER, 1, strategy, InvalidOid, InvalidOid, F_BTOIDCMP,
+						   ObjectIdGetDatum(id));
+	ScanKeyEntryInitialize(&member[1], SK_ROW_MEMBER | SK_ROW_END, 2, strategy, InvalidOid, InvalidOid,
+						   F_BTINT4CMP, Int32GetDatum(seq));
+	memset(header, 0, sizeof(*header));
+	header->sk_flags = SK_ROW_HEADER;
+	header->sk_attno = 1;
+	header->sk_strategy = strategy;
+	header->sk_argument = PointerGetDatum(member);
+}
+
+void
+companion_scan_begin(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind, uint64 from,
+					 uint64 to)
+{
+	s->companion = c;
+	s->kind = kind;
+	s->slot = table_slot_create(c->heap, NULL);
+	s->scan = index_beginscan(c->heap, c->index, snapshot, 2, 0);
+	set_bound(&s->bound[1], &s->member[2], BTLessEqualStrategyNumber, key_id(kind, to), key_seq(to));
+	companion_scan_seek(s, from);
+}
+
+void
+companion_scan_seek(CompanionScan *s, uint64 from)
+{
+	ExecClearTuple(s->slot);
+	set_bound(&s->bound[0], &s->member[0], BTGreaterEqualStrategyNumber, key_id(s->kind, from),
+			  key_seq(from));
+	index_rescan(s->scan, s->bound, 2, NULL, 0);
+}
+
+static void
+corrupt_tuple(Companion *c)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+					errmsg("malformed tuple in companion heap \"%s\"", RelationGetRelationName(c->heap))));
+}
+
+bool
+companion_scan_next(CompanionScan *s, CompanionTuple *t)
+{
+	bool null[3];
+	Datum id;
+	Datum seq;
+	struct varlena *value;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!index_getnext_slot(s->scan, ForwardScanDirection, s->slot))
+		return false;
+	id = slot_getattr(s->slot, 1, &null[0]);
+	seq = slot_getattr(s->slot, 2, &null[1]);
+	value = (struct varlena *) DatumGetPointer(slot_getattr(s->slot, 3, &null[2]));
+	if (null[0] || null[1] || null[2] || VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value))
+		corrupt_tuple(s->companion);
+	t->number = ((uint64) (DatumGetObjectId(id) & SEQ_MASK) << SEQ_BITS) | (DatumGetInt32(seq) & SEQ_MASK);
+	t->data = (const uint8 *) VARDATA_ANY(value);
+	t->len = VARSIZE_ANY_EXHDR(value);
+	t->tid = s->slot->tts_tid;
+	return true;
+}
+
+void
+companion_scan_end(CompanionScan *s)
+{
+	index_endscan(s->scan);
+	ExecDropSingleTupleTableSlot(s->slot);
+}

@@ -1,0 +1,71 @@
+/*
+ * companion.h
+ *	  The companion heap: the TOAST relation of a table, used as a small key-value heap with MVCC. Nothing
+ *	  else in the tree knows which relation it is.
+ *
+ * Key: 2 bits of kind and 60 bits of number, cut into (chunk_id, chunk_seq). Value: bytes, at most
+ * CHUNK_BYTES and a little. Tuples are written so that logical decoding never sees them.
+ */
+#ifndef TEMPO_COMPANION_H
+#define TEMPO_COMPANION_H
+
+#include "postgres.h"
+#include "access/genam.h"
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+#include "store/format.h"
+
+typedef struct Companion
+{
+	Relation heap;
+	Relation *indexes;
+	int nindexes;
+	Relation index; /* the valid one, for reading */
+	LOCKMODE lock;
+} Companion;
+
+/* Locks are kept until the transaction ends. Raises when the table has no TOAST relation. */
+extern void companion_open(Relation rel, LOCKMODE lock, Companion *c);
+extern void companion_close(Companion *c);
+
+/* Where a tuple should go: directory entries low, so that VACUUM can cut off what batches leave. */
+typedef enum CompanionPlace
+{
+	PLACE_LOW,
+	PLACE_ABOVE
+} CompanionPlace;
+
+/* reserved: blocks at the start that only PLACE_LOW tuples use. */
+extern void companion_insert(Companion *c, CompanionKind kind, uint64 number, const void *head, Size head_len,
+							 const void *data, Size len, CommandId cid, CompanionPlace place,
+							 BlockNumber reserved);
+extern void companion_delete(Companion *c, ItemPointer tid);
+
+/* Tuples of a kind with numbers in [from, to], in order, as snapshot sees them. */
+typedef struct CompanionScan
+{
+	Companion *companion;
+	CompanionKind kind;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	ScanKeyData bound[2]; /* row comparisons: lower, upper */
+	ScanKeyData member[4];
+} CompanionScan;
+
+typedef struct CompanionTuple
+{
+	uint64 number;
+	const uint8 *data; /* valid until the next call */
+	Size len;
+	ItemPointerData tid;
+} CompanionTuple;
+
+extern void companion_scan_begin(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind,
+								 uint64 from, uint64 to);
+/* Go on from another number without looking at those between. */
+extern void companion_scan_seek(CompanionScan *s, uint64 from);
+extern bool companion_scan_next(CompanionScan *s, CompanionTuple *t);
+extern void companion_scan_end(CompanionScan *s);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * region.c
+ *	  Arenas whose blocks come from a memory context.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "store/store.h"
+
+/* palloc aligns to 8 bytes, arenas promise 16: the chunk's own address is kept just before the block. */
+static void *
+region_alloc(void *ctx, size_t size)
+{
+	char *chunk = MemoryContextAllocExtended((MemoryContext) ctx, size + 24, MCXT_ALLOC_HUGE);
+	char *block = (char *) TYPEALIGN(16, chunk + sizeof(char *));
+
+	memcpy(block - sizeof(char *), &chunk, sizeof(char *));
+	return block;
+}
+
+static void
+region_release(void *ctx, void *block)
+{
+	char *chunk;
+
+	memcpy(&chunk, (char *) block - sizeof(char *), sizeof(char *));
+	pfree(chunk);
+}
+
+Arena *
+store_arena(MemoryContext context)
+{
+	ArenaHooks hooks = {region_alloc, region_release, context};
+
+	return arena_create(&hooks, 0);
+}

@@ -1,0 +1,17 @@
+/*
+ * segment.h
+ *	  Segment images in the main fork: a run of whole pages each, written once, never changed or reused.
+ */
+#ifndef TEMPO_SEGMENT_H
+#define TEMPO_SEGMENT_H
+
+#include "postgres.h"
+#include "store/store.h"
+
+/* Appends the image on new pages, WAL-logged; returns its first block. Only a merge calls this. */
+extern BlockNumber segment_write(Relation rel, const uint8 *image, uint64 bytes);
+/* Copies [off, off + len) of a segment; raises when the pages are not what the directory says. */
+extern void segment_read(Relation rel, const StoreUnit *unit, uint64 off, uint32 len, uint8 *dst);
+extern BlockNumber segment_nblocks(uint64 bytes);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * units.c
+ *	  What a snapshot sees of a table, and opening it.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "storage/bufmgr.h"
+#include "utils/snapmgr.h"
+#include "store/directory.h"
+#include "store/metapage.h"
+#include "store/segment.h"
+
+void
+store_row_to_tid(uint64 row, ItemPointer tid)
+{
+	ItemPointerSet(tid, (BlockNumber) (row / MaxHeapTuplesPerPage), row % MaxHeapTuplesPerPage + 1);
+}
+
+uint64
+store_tid_to_row(ItemPointer tid)
+{
+	return (uint64) ItemPointerGetBlockNumberNoCheck(tid) * MaxHeapTuplesPerPage +
+		   ItemPointerGetOffsetNumberNoCheck(tid) - 1;
+}
+
+StoreUnit *
+store_units(Relation rel, Snapshot snapshot, int *n)
+{
+	UnitList list = {0};
+	uint64 below;
+	Companion c;
+
+	companion_open(rel, AccessShareLock, &c);
+	directory_read(&c, snapshot, &list, &below);
+	/* Snapshots that see the dead must also find batches already merged. */
+	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
+		below = 1;
+	recent_read(&c, snapshot, below, &list);
+	companion_close(&c);
+	*n = list.n;
+	return list.units;
+}
+
+bool
+store_find_row(Relation rel, Snapshot snapshot, uint64 row, StoreUnit *unit)
+{
+	int n;
+	StoreUnit *units = store_units(rel, snapshot, &n);
+	bool found = false;
+
+	for (int i = 0; i < n && !found; i++)
+		if (row >= units[i].first_row && row - units[i].first_row < units[i].nrows)
+		{
+			*unit = units[i];
+			found = true;
+		}
+	if (units)
+		pfree(units);
+	return found;
+}
+
+StoreEstimate
+store_estimate(Relation rel, Snapshot snapshot)
+{
+	StoreEstimate e = {0};
+	UnitList list = {0};
+	MetaPage meta;
+	uint64 below;
+	Companion c;
+
+	companion_open(rel, AccessShareLock, &c);
+	directory_read(&c, snapshot, &list, &below);
+	companion_close(&c);
+	for (int i = 0; i < list.n; i++)
+	{
+		e.segment_rows += list.units[i].nrows;
+		e.segment_bytes += list.units[i].bytes;
+	}
+	e.nsegments = list.n;
+	metapage_read(rel, &meta);
+	e.rows = e.segment_rows + (double) (meta.rows_in - meta.rows_out);
+	if (list.units)
+		pfree(list.units);
+	return e;
+}
+
+/* ---- image sources ---- */
+
+typedef struct UnitSource
+{
+	Relation rel;
+	StoreUnit unit;
+	const uint8 *image; /* recent batches: the bytes */
+} UnitSource;
+
+static void
+source_read(void *ctx, uint64_t off, uint32_t len, uint8_t *dst)
+{
+	UnitSource *s = ctx;
+
+	if (s->unit.kind == UNIT_SEGMENT)
+		segment_read(s->rel, &s->unit, off, len, dst);
+	else if (off > s->unit.bytes || len > s->unit.bytes - off)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("read past the end of recent batch %llu of table \"%s\"",
+							   (unsigned long long) s->unit.id, RelationGetRelationName(s->rel))));
+	else
+		memcpy(dst, s->image + off, len);
+}
+
+static void
+source_corrupt(void *ctx, const char *what)
+{
+	UnitSource *s = ctx;
+
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+					errmsg("%s %llu of table \"%s\" is damaged: %s",
+						   s->unit.kind == UNIT_SEGMENT ? "segment" : "recent batch",
+						   (unsigned long long) s->unit.id, RelationGetRelationName(s->rel), what)));
+}
+
+Image *
+store_open_bytes(Relation rel, const StoreUnit *unit, const uint8 *image, Arena *arena)
+{
+	UnitSource *s = arena_alloc(arena, sizeof(UnitSource));
+	ImageSource source = {source_read, source_corrupt, s, unit->bytes};
+
+	s->rel = rel;
+	s->unit = *unit;
+	s->image = image;
+	return image_open(&source, arena);
+}
+
+Image *
+store_open(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena)
+{
+	const uint8 *image = NULL;
+
+	if (unit->kind == UNIT_RECENT)
+	{
+		Companion c;
+
+		companion_open(rel, AccessShareLock, &c);
+		image = recent_image(&c, snapshot, unit, arena, NULL);
+		companion_close(&c);
+	}
+	return store_open_bytes(rel, unit, image, arena);
+}
