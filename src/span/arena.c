@@ -81,6 +81,12 @@ arena_create(const ArenaHooks *hooks, size_t block_size)
 	return a;
 }
 
+Arena *
+arena_create_like(const Arena *other, size_t block_size)
+{
+	return arena_create(&other->hooks, block_size);
+}
+
 static void *
 alloc_slow(Arena *a, size_t size)
 {

@@ -26,6 +26,8 @@ typedef struct ArenaHooks
 
 /* hooks NULL means malloc/free and abort() when out of memory; block_size 0 means 64 KiB. */
 extern Arena *arena_create(const ArenaHooks *hooks, size_t block_size);
+/* A new arena that takes its blocks from where the other one does: scratch space. */
+extern Arena *arena_create_like(const Arena *other, size_t block_size);
 extern void *arena_alloc(Arena *arena, size_t size);
 extern void *arena_alloc0(Arena *arena, size_t size);
 /* Like realloc: in place when old is the newest allocation and fits, otherwise a copy. */

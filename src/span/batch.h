@@ -133,6 +133,7 @@ typedef struct AttrColumn
 	uint16_t occurrence; /* 0 for the first use of (key, type) in a row, 1 for the second ... */
 	Column values;       /* dense: values.n rows have one */
 	uint32_t *rows;      /* row of each value, ascending; NULL until batch_attr_rows() */
+	uint32_t hint;       /* position batch_attributes() found last */
 } AttrColumn;
 
 typedef struct AttrShape
@@ -210,7 +211,10 @@ extern const uint32_t *batch_link_first(Batch *b);
 extern AttrColumn *batch_attr_column(Batch *b, Level level, uint32_t index);
 /* Also fills ->rows. */
 extern AttrColumn *batch_attr_rows(Batch *b, Level level, uint32_t index);
-/* Index of (key, type, occurrence), or -1. type < 0 finds the first column of any type from *from on. */
+/*
+ * Index of (key, type, occurrence), or -1. With type < 0: the first column of that key, whatever its type
+ * and occurrence, at index `occurrence` or after it.
+ */
 extern int batch_attr_find(const Batch *b, Level level, Str key, int type, uint32_t occurrence);
 /* Position of row in a dense column whose rows are filled, or -1 (binary search). */
 extern int64_t attr_position(const AttrColumn *c, uint32_t row);
@@ -220,6 +224,20 @@ extern Value attr_value(const AttrColumn *c, uint32_t position);
 extern void batch_attributes(Batch *b, Level level, uint32_t row, Buf *out);
 /* Load everything (tests, check). */
 extern void batch_load_all(Batch *b);
+
+/* ---- batches of plain columns (batch_read.c) ---- */
+
+/*
+ * A batch without the span profile: nrows rows of ncolumns columns whose kind and width are those of
+ * kinds[]. The caller fills batch->level[LEVEL_SPAN].columns[c]: i64[row], fixed + row * width, or, of a
+ * COL_BYTES column, dict[row] (codes[row] is row already); values start out 0 / empty. Strings are not
+ * copied.
+ */
+extern Batch *batch_create_plain(Arena *arena, uint32_t ncolumns, const Column *kinds, uint32_t nrows);
+/* What batch_create_plain does for one column. */
+extern void column_allocate(Arena *arena, Column *c, ColKind kind, uint16_t width, uint32_t n);
+/* Value i is null; its value stays 0 / empty. */
+extern void column_set_null(Arena *arena, Column *c, uint32_t i);
 
 /* ---- building (batch_build.c) ---- */
 
@@ -236,26 +254,45 @@ extern void builder_begin_span(BatchBuilder *bb);
 extern void builder_set_i64(BatchBuilder *bb, uint32_t col, int64_t v);
 extern void builder_set_bytes(BatchBuilder *bb, uint32_t col, Str v);
 extern void builder_set_trace_id(BatchBuilder *bb, const uint8_t id[16]);
-/* Resource or scope columns change rarely: set once, used for every following span until set again. */
+/* A COL_FIXED extra column: width bytes. */
+extern void builder_set_fixed(BatchBuilder *bb, uint32_t col, const uint8_t *v);
+extern void builder_set_null(BatchBuilder *bb, uint32_t col);
+/*
+ * Resource or scope columns change rarely: set once, used for every following span until set again. The
+ * attributes (value.h format, at least the one byte of an empty list) are copied when new.
+ */
 extern void builder_set_resource(BatchBuilder *bb, Str attributes, Str service, uint32_t dropped,
 								 Str schema_url);
 extern void builder_set_scope(BatchBuilder *bb, Str attributes, Str name, Str version, uint32_t dropped,
 							  Str schema_url);
 extern void builder_set_tenant(BatchBuilder *bb, Str tenant);
-/* An attribute of the span, or of the event or link begun last. */
-extern void builder_attr(BatchBuilder *bb, Level level, Str key, const Value *v);
+/*
+ * An attribute of the span, or of the event or link begun last. The bytes of ARRAY and KVLIST are copied
+ * when new. false, and nothing is added, when the batch would have more than BUILDER_MAX_ATTR_COLUMNS
+ * attribute columns: the batch must be finished before that row, or the row refused.
+ */
+extern bool builder_attr(BatchBuilder *bb, Level level, Str key, const Value *v);
+/* All of a list in the format of value.h, which must be valid. */
+extern bool builder_attributes(BatchBuilder *bb, Level level, Str attributes);
+#define BUILDER_MAX_ATTR_COLUMNS 65536
 extern void builder_begin_event(BatchBuilder *bb, int64_t offset_ns, Str name, uint32_t dropped);
 extern void builder_end_event(BatchBuilder *bb);
 extern void builder_begin_link(BatchBuilder *bb, Str trace_id, Str span_id, Str trace_state, uint32_t flags,
 							   uint32_t dropped);
 extern void builder_end_link(BatchBuilder *bb);
-/* Unset columns of the row are 0 / empty. */
+/* Move the events of the span by delta: for a start time that came after them. */
+extern void builder_shift_events(BatchBuilder *bb, int64_t delta_ns);
+/* Unset columns of the row are 0 / empty, unset extra columns null. */
 extern void builder_end_span(BatchBuilder *bb);
 /* Undo everything since the matching builder_mark: a refused request leaves nothing behind. */
 typedef struct BuilderMark BuilderMark;
 extern BuilderMark *builder_mark(BatchBuilder *bb);
 extern void builder_rollback(BatchBuilder *bb, const BuilderMark *mark);
 extern uint32_t builder_nrows(const BatchBuilder *bb);
+/* Where the batch lives; scratch space for whoever feeds the builder. */
+extern Arena *builder_arena(BatchBuilder *bb);
+/* Was it made with copy = true? */
+extern bool builder_copies(const BatchBuilder *bb);
 /* The builder must not be used afterwards. */
 extern Batch *builder_finish(BatchBuilder *bb);
 
@@ -270,8 +307,8 @@ typedef struct RowRef
 
 /*
  * A new batch of the given rows of the inputs, in that order, dictionaries, keys and shapes merged. All
- * inputs have the same profile and columns. Strings keep pointing where they pointed. Column by column,
- * so inputs may be lazy; nothing that is not needed stays loaded twice.
+ * inputs (at least one) have the same profile and columns. Strings keep pointing where they pointed. Column
+ * by column, so inputs may be lazy; nothing that is not needed stays loaded twice.
  */
 extern Batch *batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
 						   uint32_t nrows);

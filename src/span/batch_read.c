@@ -1,0 +1,241 @@
+/*
+ * batch_read.c
+ *	  Looking into a batch: loading lazily, finding attribute columns and the values of one row.
+ */
+#include "span/batch.h"
+
+const uint32_t *
+batch_shapes(Batch *b, Level level)
+{
+	AttrSet *set = b->level[level].attrs;
+
+	if (set->shape == NULL)
+		b->load(b, level, LOAD_SHAPES, 0);
+	return set->shape;
+}
+
+const uint32_t *
+batch_event_first(Batch *b)
+{
+	if (b->event_first == NULL)
+		b->load(b, LEVEL_EVENT, LOAD_EVENTS, 0);
+	return b->event_first;
+}
+
+const uint32_t *
+batch_link_first(Batch *b)
+{
+	if (b->link_first == NULL)
+		b->load(b, LEVEL_LINK, LOAD_LINKS, 0);
+	return b->link_first;
+}
+
+AttrColumn *
+batch_attr_column(Batch *b, Level level, uint32_t index)
+{
+	AttrColumn *c = &b->level[level].attrs->columns[index];
+
+	if (!c->values.loaded)
+		b->load(b, level, LOAD_ATTR, index);
+	return c;
+}
+
+/* One flag per shape: does it name the column? */
+static uint8_t *
+shapes_naming(Arena *arena, const AttrSet *set, uint32_t column)
+{
+	uint8_t *named = arena_alloc0(arena, set->nshapes + 1);
+
+	for (uint32_t s = 0; s < set->nshapes; s++)
+		for (uint32_t k = 0; k < set->shapes[s].n && !named[s]; k++)
+			named[s] = set->shapes[s].columns[k] == column;
+	return named;
+}
+
+AttrColumn *
+batch_attr_rows(Batch *b, Level level, uint32_t index)
+{
+	AttrSet *set = b->level[level].attrs;
+	AttrColumn *c = batch_attr_column(b, level, index);
+	const uint32_t *shape;
+	uint8_t *named;
+	uint32_t n = 0;
+
+	if (c->rows != NULL)
+		return c;
+	shape = batch_shapes(b, level);
+	named = shapes_naming(b->arena, set, index);
+	c->rows = arena_alloc(b->arena, sizeof(uint32_t) * ((size_t) c->values.n + 1));
+	for (uint32_t row = 0; row < set->nrows && n < c->values.n; row++)
+	{
+		c->rows[n] = row;
+		n += named[shape[row]];
+	}
+	c->values.n = n; /* never more rows than values, nor values than rows */
+	return c;
+}
+
+static bool
+attr_is(const AttrColumn *c, Str key, int type, uint32_t occurrence)
+{
+	return (int) c->type == type && c->occurrence == occurrence && str_eq(c->key, key);
+}
+
+int
+batch_attr_find(const Batch *b, Level level, Str key, int type, uint32_t occurrence)
+{
+	const AttrSet *set = b->level[level].attrs;
+
+	if (set == NULL)
+		return -1;
+	for (uint32_t i = type < 0 ? occurrence : 0; i < set->ncolumns; i++)
+		if (type < 0 ? str_eq(set->columns[i].key, key) : attr_is(&set->columns[i], key, type, occurrence))
+			return (int) i;
+	return -1;
+}
+
+int64_t
+attr_position(const AttrColumn *c, uint32_t row)
+{
+	uint32_t lo = 0;
+	uint32_t hi = c->values.n;
+
+	while (lo < hi)
+	{
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (c->rows[mid] < row)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->values.n && c->rows[lo] == row ? (int64_t) lo : -1;
+}
+
+Value
+attr_value(const AttrColumn *c, uint32_t position)
+{
+	Value v = {.type = c->type, .i = 0};
+
+	switch (v.type)
+	{
+		case VALUE_EMPTY: break;
+		case VALUE_BOOL: v.b = c->values.i64[position] != 0; break;
+		case VALUE_INT:
+		case VALUE_DOUBLE: v.i = c->values.i64[position]; break;
+		case VALUE_STRING:
+		case VALUE_ARRAY:
+		case VALUE_KVLIST:
+		case VALUE_BYTES: v.s = column_str(&c->values, position); break;
+	}
+	return v;
+}
+
+/* Rows are mostly asked for in order, so try the place after the one found last. */
+static int64_t
+position_near(AttrColumn *c, uint32_t row)
+{
+	int64_t at;
+
+	for (uint32_t i = c->hint; i < c->values.n && i <= c->hint + 1; i++)
+	{
+		if (c->rows[i] == row)
+		{
+			c->hint = i;
+			return i;
+		}
+	}
+	at = attr_position(c, row);
+	if (at >= 0)
+		c->hint = (uint32_t) at;
+	return at;
+}
+
+void
+batch_attributes(Batch *b, Level level, uint32_t row, Buf *out)
+{
+	AttrSet *set = b->level[level].attrs;
+	const AttrShape *shape = &set->shapes[batch_shapes(b, level)[row]];
+
+	buf_put_varint(out, shape->n);
+	for (uint32_t k = 0; k < shape->n; k++)
+	{
+		AttrColumn *c = batch_attr_rows(b, level, shape->columns[k]);
+		int64_t at = position_near(c, row);
+		Value v = {.type = VALUE_EMPTY, .i = 0};
+
+		if (at >= 0) /* always, unless the producer broke its word */
+			v = attr_value(c, (uint32_t) at);
+		value_write_kv(out, c->key, &v);
+	}
+}
+
+static void
+load_attrs(Batch *b, Level level)
+{
+	batch_shapes(b, level);
+	for (uint32_t i = 0; i < b->level[level].attrs->ncolumns; i++)
+		batch_attr_column(b, level, i);
+}
+
+void
+batch_load_all(Batch *b)
+{
+	for (int level = 0; level < NLEVELS; level++)
+	{
+		for (uint32_t i = 0; i < b->level[level].ncolumns; i++)
+			batch_column(b, level, i);
+		if (b->level[level].attrs != NULL)
+			load_attrs(b, level);
+	}
+	if (b->spans)
+	{
+		batch_event_first(b);
+		batch_link_first(b);
+	}
+}
+
+Batch *
+batch_create_plain(Arena *arena, uint32_t ncolumns, const Column *kinds, uint32_t nrows)
+{
+	Batch *b = arena_alloc0(arena, sizeof(Batch));
+	RowSet *rows = &b->level[LEVEL_SPAN];
+
+	b->arena = arena;
+	rows->nrows = nrows;
+	rows->ncolumns = ncolumns;
+	rows->columns = arena_alloc0(arena, sizeof(Column) * ((size_t) ncolumns + 1));
+	for (uint32_t i = 0; i < ncolumns; i++)
+		column_allocate(arena, &rows->columns[i], kinds[i].kind, kinds[i].width, nrows);
+	return b;
+}
+
+void
+column_allocate(Arena *arena, Column *c, ColKind kind, uint16_t width, uint32_t n)
+{
+	memset(c, 0, sizeof(*c));
+	c->kind = kind;
+	c->width = width;
+	c->loaded = true;
+	c->n = n;
+	if (kind == COL_I64)
+		c->i64 = arena_alloc0(arena, sizeof(int64_t) * (size_t) n);
+	else if (kind == COL_FIXED)
+		c->fixed = arena_alloc0(arena, (size_t) width * n);
+	else if (kind == COL_BYTES)
+	{
+		c->codes = arena_alloc(arena, sizeof(uint32_t) * (size_t) n);
+		c->dict = arena_alloc0(arena, sizeof(Str) * (size_t) n);
+		c->ndict = n;
+		for (uint32_t i = 0; i < n; i++)
+			c->codes[i] = i;
+	}
+}
+
+void
+column_set_null(Arena *arena, Column *c, uint32_t i)
+{
+	if (c->nulls == NULL)
+		c->nulls = arena_alloc0(arena, c->n);
+	c->nulls[i] = 1;
+}
