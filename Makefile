@@ -25,12 +25,15 @@ EXTRA_CLEAN  = build/asan build/fuzz build/bench build/cov $(OBJS:.o=.d) tempo--
 # Real data for tests and benchmarks that ask for it; tests that need it skip without it.
 TEMPO_SHARED ?= $(abspath ../shared)
 # The newest PostgreSQL that has a server and PGXS.
-PG_CONFIG   ?= $(shell scripts/find-pg-config)
+PG_CONFIG   := $(or $(PG_CONFIG),$(shell scripts/find-pg-config))
 # No bitcode: it needs clang and serves only inlining into other extensions.
 override with_llvm = no
 PGXS        := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
+else
+all install:
+	@echo 'no PostgreSQL server headers found; run "make deps", or give PG_CONFIG' >&2; exit 1
 endif
 
 -include $(OBJS:.o=.d)
