@@ -40,12 +40,19 @@ extern void codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf
 extern bool codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes,
 							   Arena *arena);
 
+/*
+ * Scratch memory is kept between calls. hook is told when it cannot be had, and must not return; without
+ * one the program aborts. codec_release gives the memory back.
+ */
+extern void codec_set_oom(void (*hook)(size_t size));
+extern void codec_release(void);
+
 /* Name of the encoding at the start of a block, for EXPLAIN, tempo_check and tests; never NULL. */
 extern const char *codec_name(const uint8_t *p, size_t len);
 
 /*
  * Split-block bloom filter over 64-bit hashes (Putze, Sanders, Singler 2007; the layout of Parquet):
- * 32-byte blocks, 8 words, one bit a word. nblocks is a power of two.
+ * 32-byte blocks, 8 words, one bit a word. Any number of blocks from 1 to 2^26.
  */
 extern uint32_t bloom_blocks(uint32_t nkeys, uint32_t bits_per_key);
 extern void bloom_add(uint8_t *bloom, uint32_t nblocks, uint64_t hash);
@@ -56,5 +63,7 @@ extern uint32_t bloom_offset(uint32_t nblocks, uint64_t hash);
 /* 64-bit hash of bytes, fixed for all time because it is stored (bloom filters). */
 extern uint64_t codec_hash64(const void *p, size_t len);
 extern uint32_t codec_crc32c(const void *p, size_t len);
+/* The same without the processor's instruction: tests compare the two. */
+extern uint32_t codec_crc32c_portable(const void *p, size_t len);
 
 #endif

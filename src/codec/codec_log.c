@@ -1,0 +1,174 @@
+/*
+ * codec_log.c
+ *	  Numbers whose magnitudes are alike but whose low bits are noise (durations, gaps between events): the
+ *	  leading three bits of each as a bucket number, which compresses, and the rest packed as it is.
+ *
+ * Values below 4 are their own bucket. Above, with e the position of the leading bit, the bucket is
+ * 4 (e - 1) plus the two bits behind the leading one, and e - 2 bits follow.
+ */
+#include "codec/codec_impl.h"
+
+static inline unsigned
+bucket_of(uint64_t r)
+{
+	unsigned e;
+
+	if (r < 4)
+		return (unsigned) r;
+	e = bit_width(r) - 1;
+	return 4 * (e - 1) + ((unsigned) (r >> (e - 2)) & 3);
+}
+
+static inline unsigned
+bucket_bits(unsigned b)
+{
+	return b < 8 ? 0 : b / 4 - 1;
+}
+
+static inline uint64_t
+bucket_low(unsigned b)
+{
+	return b < 8 ? b : (uint64_t) (4 + b % 4) << (b / 4 - 1);
+}
+
+#define MAX_BUCKET 251
+
+uint64_t
+log_estimate(const uint64_t *v, uint32_t n, uint64_t base)
+{
+	uint32_t count[256] = {0};
+	uint64_t bits = 0;
+	float entropy = 0, logn = approx_log2(n);
+
+	for (uint32_t i = 0; i < n; i++)
+		count[bucket_of(v[i] - base)]++;
+	for (unsigned b = 0; b < 256; b++)
+		if (count[b])
+		{
+			bits += (uint64_t) count[b] * bucket_bits(b);
+			entropy += (float) count[b] * (logn - approx_log2(count[b]));
+			bits += 6; /* its share of the entropy coder's table */
+		}
+	return bits + (uint64_t) entropy + 160;
+}
+
+typedef struct BitWriter
+{
+	uint8_t *p;
+	uint64_t acc;
+	unsigned have;
+} BitWriter;
+
+/* width < 64 */
+static inline void
+put_bits(BitWriter *w, uint64_t v, unsigned width)
+{
+	w->acc |= v << w->have;
+	w->have += width;
+	if (w->have >= 64)
+	{
+		memcpy(w->p, &w->acc, 8);
+		w->p += 8;
+		w->have -= 64;
+		w->acc = w->have ? v >> (width - w->have) : 0;
+	}
+}
+
+static size_t
+pack_offsets(const uint64_t *v, uint32_t n, uint64_t base, uint8_t *out)
+{
+	BitWriter w = {out, 0, 0};
+	unsigned rest;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint64_t r = v[i] - base;
+		unsigned b = bucket_of(r);
+
+		put_bits(&w, r - bucket_low(b), bucket_bits(b));
+	}
+	rest = (w.have + 7) / 8;
+	memcpy(w.p, &w.acc, rest);
+	return (size_t) (w.p - out) + rest;
+}
+
+void
+log_encode(const uint64_t *v, uint32_t n, uint64_t base, Buf *out)
+{
+	uint64_t *buckets = codec_scratch(SCRATCH_BUCKETS, (size_t) n * 8);
+
+	for (uint32_t i = 0; i < n; i++)
+		buckets[i] = bucket_of(v[i] - base);
+	buf_put_u8(out, INT_LOG);
+	buf_put_varint(out, zigzag((int64_t) base));
+	int_put_nested(buckets, n, CODEC_SMALL, out);
+	out->len += pack_offsets(v, n, base, buf_reserve(out, (size_t) n * 8 + 16));
+}
+
+/* Bits [bit, bit + width) of p, width < 64, when nine bytes can be read there. */
+static inline uint64_t
+get_bits(const uint8_t *p, uint64_t bit, unsigned width)
+{
+	const uint8_t *q = p + (bit >> 3);
+	unsigned shift = bit & 7;
+	uint64_t x = load64(q) >> shift;
+
+	if (shift + width > 64)
+		x |= (uint64_t) q[8] << (64 - shift);
+	return x & ((UINT64_C(1) << width) - 1);
+}
+
+static uint64_t
+get_bits_near_end(const uint8_t *p, size_t len, uint64_t bit, unsigned width)
+{
+	uint8_t pad[16] = {0};
+	size_t at = bit >> 3;
+
+	memcpy(pad, p + at, len - at < 9 ? len - at : 9);
+	return get_bits(pad, bit & 7, width);
+}
+
+/* All buckets exist, and the bits they need are there. */
+static bool
+offsets_fit(const uint32_t *buckets, uint32_t n, size_t len)
+{
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (buckets[i] > MAX_BUCKET)
+			return false;
+		bits += bucket_bits(buckets[i]);
+	}
+	return bits <= (uint64_t) len * 8;
+}
+
+bool
+log_decode(const uint8_t *p, size_t len, uint64_t *v, uint32_t n)
+{
+	const uint8_t *end = p + len, *part;
+	size_t part_len;
+	uint64_t base, bit = 0, safe;
+	uint32_t *buckets = codec_scratch(SCRATCH_BUCKETS, (size_t) n * 4);
+
+	if (!read_varint(&p, end, &base) || !read_part(&p, end, &part, &part_len) ||
+		!int_decode_u32(part, part_len, buckets, n, 0))
+		return false;
+	len = (size_t) (end - p);
+	if (!offsets_fit(buckets, n, len))
+		return false;
+	base = (uint64_t) unzigzag(base);
+	safe = len >= 9 ? ((uint64_t) len - 9) * 8 : 0;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		unsigned b = buckets[i];
+		unsigned width = bucket_bits(b);
+		uint64_t x = 0;
+
+		if (width)
+			x = bit < safe ? get_bits(p, bit, width) : get_bits_near_end(p, len, bit, width);
+		v[i] = base + bucket_low(b) + x;
+		bit += width;
+	}
+	return true;
+}
