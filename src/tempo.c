@@ -5,5 +5,16 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "merge/partition.h"
+#include "store/ingest.h"
 
 PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	partition_define_settings();
+	ingest_define_settings();
+}

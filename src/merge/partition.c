@@ -1,0 +1,293 @@
+/*
+ * partition.c
+ *	  Finding and making the partitions of tempo.spans. partition.h has the rules.
+ */
+#include "merge/partition.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/partcache.h"
+#include "utils/timestamp.h"
+
+int partition_max = 400;
+
+void
+partition_define_settings(void)
+{
+	DefineCustomIntVariable("tempo.max_partitions", "Most partitions that are made for tempo.spans.",
+							"Spans of a further day are refused. Every query looks at every partition.",
+							&partition_max, 400, 1, 10000, PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+Oid
+partition_parent(void)
+{
+	Oid schema = get_namespace_oid("tempo", true);
+	Oid relid = OidIsValid(schema) ? get_relname_relid("spans", schema) : InvalidOid;
+
+	if (!OidIsValid(relid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"tempo.spans\" does not exist"),
+						errhint("Make it with SELECT tempo.init().")));
+	return relid;
+}
+
+Relation
+partition_open_parent(LOCKMODE lockmode)
+{
+	Relation parent = table_open(partition_parent(), lockmode);
+	PartitionKey key;
+
+	if (parent->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		key = RelationGetPartitionKey(parent);
+		if (key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
+			key->parttypid[0] == TIMESTAMPTZOID && key->partattrs[0] != 0 &&
+			strcmp(NameStr(TupleDescAttr(RelationGetDescr(parent), key->partattrs[0] - 1)->attname),
+				   "start_time") == 0)
+			return parent;
+	}
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("\"tempo.spans\" is not partitioned by range of start_time"),
+					errhint("Rename it and make the table with SELECT tempo.init().")));
+}
+
+static TimestampTz
+day_start(UnixDay day)
+{
+	return ((TimestampTz) day - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * USECS_PER_DAY;
+}
+
+void
+partition_name(UnixDay day, char *buf)
+{
+	int y, m, d;
+
+	j2date(day + UNIX_EPOCH_JDATE, &y, &m, &d);
+	snprintf(buf, NAMEDATALEN, "spans_%04d%02d%02d", y, m, d);
+}
+
+/* Index of the range that holds a time, among bounds. */
+static int
+find_range(PartitionKey key, PartitionBoundInfo bounds, TimestampTz time)
+{
+	Datum value = TimestampTzGetDatum(time);
+	bool equal;
+
+	return partition_range_datum_bsearch(key->partsupfunc, key->partcollation, bounds, 1, &value, &equal);
+}
+
+Oid
+partition_find(Relation parent, UnixDay day)
+{
+	PartitionDesc desc = RelationGetPartitionDesc(parent, true);
+	PartitionKey key = RelationGetPartitionKey(parent);
+	char name[NAMEDATALEN];
+	int range;
+	int index;
+
+	if (desc->nparts == 0)
+		return InvalidOid;
+	range = find_range(key, desc->boundinfo, day_start(day));
+	if (range != find_range(key, desc->boundinfo, day_start(day + 1) - 1))
+	{
+		partition_name(day, name);
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+						errmsg("a partition of \"tempo.spans\" begins or ends within the day of %s", name),
+						errdetail("A day (UTC) has to be within one partition.")));
+	}
+	index = desc->boundinfo->indexes[range + 1];
+	if (index < 0)
+		return InvalidOid;
+	if (!desc->is_leaf[index])
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("partition \"%s\" of \"tempo.spans\" is itself partitioned",
+							   get_rel_name(desc->oids[index]))));
+	return desc->oids[index];
+}
+
+static void
+run(const char *command)
+{
+	int result = SPI_execute(command, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", command, SPI_result_code_string(result));
+}
+
+/* Default privileges of the schema may have granted the new table to somebody: take that back. */
+static void
+revoke_all(const char *leaf)
+{
+	char *query = psprintf("SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' "
+						   "ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END "
+						   "FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a "
+						   "WHERE c.oid = %s::pg_catalog.regclass AND a.grantee <> c.relowner",
+						   quote_literal_cstr(leaf));
+	SPITupleTable *grantees;
+	uint64 n;
+
+	if (SPI_execute(query, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the privileges of %s", leaf);
+	grantees = SPI_tuptable;
+	n = SPI_processed;
+	for (uint64 i = 0; i < n; i++)
+		run(psprintf("REVOKE ALL ON TABLE %s FROM %s CASCADE", leaf,
+					 SPI_getvalue(grantees->vals[i], grantees->tupdesc, 1)));
+}
+
+/* 'YYYY-MM-DD 00:00:00+00': read the same under every DateStyle and time zone. */
+static char *
+day_literal(UnixDay day)
+{
+	int y, m, d;
+
+	j2date(day + UNIX_EPOCH_JDATE, &y, &m, &d);
+	return psprintf("'%04d-%02d-%02d 00:00:00+00'", y, m, d);
+}
+
+/*
+ * The companion heap of a leaf takes a batch at every commit and loses all of them at every merge. Vacuum
+ * it by what died, not by a share of what is there, and not for inserts alone.
+ */
+#define LEAF_OPTIONS                                                                                         \
+	"toast.autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_threshold = 2000, "                \
+	"toast.autovacuum_vacuum_insert_threshold = -1"
+
+/* As the parent's owner. */
+static void
+create_leaf(const char *schema, const char *parent, UnixDay day)
+{
+	char name[NAMEDATALEN];
+	char *leaf;
+	char *from = day_literal(day);
+	char *to = day_literal(day + 1);
+
+	partition_name(day, name);
+	leaf = quote_qualified_identifier(schema, name);
+	run(psprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED "
+				 "INCLUDING STORAGE INCLUDING COMPRESSION, "
+				 "CONSTRAINT tempo_day CHECK (start_time >= %s AND start_time < %s)) "
+				 "USING tempo WITH (" LEAF_OPTIONS ")",
+				 leaf, parent, from, to));
+	revoke_all(leaf);
+	run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)", parent, leaf, from, to));
+	/* the bounds say the same from here on */
+	run(psprintf("ALTER TABLE %s DROP CONSTRAINT tempo_day", leaf));
+}
+
+/* Create leaves with the rights of owner, whoever we are, and with nothing of the caller's search_path. */
+static void
+create_leaves(Oid parentid, Oid owner, const UnixDay *days, int ndays)
+{
+	char *schema = get_namespace_name(get_rel_namespace(parentid));
+	char *parent = quote_qualified_identifier(schema, get_rel_name(parentid));
+	Oid user;
+	int context;
+	int nest = NewGUCNestLevel();
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+					  0, false);
+	SPI_connect();
+	for (int i = 0; i < ndays; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		create_leaf(schema, parent, days[i]);
+	}
+	SPI_finish();
+	AtEOXact_GUC(false, nest);
+	SetUserIdAndSecContext(user, context);
+}
+
+static void
+check_limit(int without)
+{
+	if (without > 0)
+		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						errmsg_plural("%d more partition of \"tempo.spans\" would be over the limit",
+									  "%d more partitions of \"tempo.spans\" would be over the limit",
+									  without, without),
+						errhint("The limit is tempo.max_partitions, now %d.", partition_max)));
+}
+
+int
+partition_create_missing(const UnixDay *days, int ndays, int *without)
+{
+	UnixDay *missing = palloc(Max(ndays, 1) * sizeof(UnixDay));
+	int nmissing = 0;
+	int room;
+	Relation parent = partition_open_parent(AccessShareLock);
+	Oid parentid = RelationGetRelid(parent);
+	Oid owner;
+
+	for (int i = 0; i < ndays && nmissing == 0; i++)
+		nmissing += !OidIsValid(partition_find(parent, days[i]));
+	table_close(parent, NoLock);
+	if (without)
+		*without = 0;
+	if (nmissing == 0)
+		return 0;
+
+	/* somebody else may be making them: wait, then look again */
+	parent = partition_open_parent(ShareUpdateExclusiveLock);
+	nmissing = 0;
+	for (int i = 0; i < ndays; i++)
+	{
+		if (!OidIsValid(partition_find(parent, days[i])))
+			missing[nmissing++] = days[i];
+	}
+	room = Max(partition_max - RelationGetPartitionDesc(parent, true)->nparts, 0);
+	owner = parent->rd_rel->relowner;
+	table_close(parent, NoLock);
+	if (without)
+		*without = Max(nmissing - room, 0);
+	else
+		check_limit(Max(nmissing - room, 0));
+	create_leaves(parentid, owner, missing, Min(nmissing, room));
+	return Min(nmissing, room);
+}
+
+/* A date argument as a day that spans can have. */
+static UnixDay
+day_argument(DateADT date)
+{
+	int64 day = (int64) date + POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
+
+	if (DATE_NOT_FINITE(date) || day < 0 || day > partition_day(PG_UINT64_MAX))
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("date out of range for spans"),
+						errdetail("Spans start between 1970-01-01 and 2554-07-21.")));
+	return (UnixDay) day;
+}
+
+PG_FUNCTION_INFO_V1(tempo_create_partitions);
+Datum
+tempo_create_partitions(PG_FUNCTION_ARGS)
+{
+	UnixDay first = day_argument(PG_GETARG_DATEADT(0));
+	UnixDay last = day_argument(PG_GETARG_DATEADT(1));
+	int ndays = Max(last - first + 1, 0);
+	UnixDay *days = palloc(Max(ndays, 1) * sizeof(UnixDay));
+	Relation parent = partition_open_parent(AccessShareLock);
+
+	if (!has_privs_of_role(GetUserId(), parent->rd_rel->relowner))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(parent));
+	table_close(parent, NoLock);
+	for (int i = 0; i < ndays; i++)
+		days[i] = first + i;
+	PG_RETURN_INT32(partition_create_missing(days, ndays, NULL));
+}
