@@ -28,3 +28,8 @@ check-pgtap:
 prove check-tap:
 	scripts/install
 	TEMPO_SHARED='$(TEMPO_SHARED)' scripts/check-tap $(PROVE_TESTS)
+# The performance table; BENCH_SPANS=2000000 for another size. A minute or two; needs TEMPO_SHARED.
+.PHONY: bench
+bench:
+	scripts/install
+	TEMPO_SHARED='$(TEMPO_SHARED)' scripts/bench $(BENCH_SPANS)
