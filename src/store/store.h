@@ -86,8 +86,11 @@ extern StoreUnit *store_units(Relation rel, Snapshot snapshot, int *n);
 /* Open a unit's image; everything is allocated in arena. Pages are read on demand. */
 extern Image *store_open(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena);
 
-/* The unit that holds a row number. Any kind of snapshot. */
-extern bool store_find_row(Relation rel, Snapshot snapshot, uint64 row, StoreUnit *unit);
+/*
+ * The unit that holds a row number. Any kind of snapshot. hint: number of a recent batch to look from, when
+ * the row is likely to be soon after it; 0 for none.
+ */
+extern bool store_find_row(Relation rel, Snapshot snapshot, uint64 row, uint64 hint, StoreUnit *unit);
 
 /* What the planner wants to know, without reading recent batches. */
 typedef struct StoreEstimate

@@ -42,15 +42,46 @@ store_units(Relation rel, Snapshot snapshot, int *n)
 	return list.units;
 }
 
-bool
-store_find_row(Relation rel, Snapshot snapshot, uint64 row, StoreUnit *unit)
+static bool
+holds_row(const StoreUnit *unit, uint64 row)
 {
-	int n;
-	StoreUnit *units = store_units(rel, snapshot, &n);
-	bool found = false;
+	return row >= unit->first_row && row - unit->first_row < unit->nrows;
+}
 
+/* Row numbers of recent batches grow with their numbers, so a short look ahead is enough. */
+#define LOOK_AHEAD 16
+
+static bool
+find_row_near(Relation rel, Snapshot snapshot, uint64 row, uint64 hint, StoreUnit *unit)
+{
+	Companion c;
+	CompanionScan scan;
+	CompanionTuple t;
+	Size head_len;
+	bool found = false;
+	int looked = 0;
+
+	companion_open(rel, AccessShareLock, &c);
+	companion_scan_begin(&scan, &c, snapshot, KIND_RECENT, hint, COMPANION_NUMBER_MAX);
+	while (!found && looked++ < LOOK_AHEAD && companion_scan_next(&scan, &t))
+		found = recent_parse(&t, unit, &head_len) && holds_row(unit, row);
+	companion_scan_end(&scan);
+	companion_close(&c);
+	return found;
+}
+
+bool
+store_find_row(Relation rel, Snapshot snapshot, uint64 row, uint64 hint, StoreUnit *unit)
+{
+	StoreUnit *units;
+	bool found = false;
+	int n;
+
+	if (hint && find_row_near(rel, snapshot, row, hint, unit))
+		return true;
+	units = store_units(rel, snapshot, &n);
 	for (int i = 0; i < n && !found; i++)
-		if (row >= units[i].first_row && row - units[i].first_row < units[i].nrows)
+		if (holds_row(&units[i], row))
 		{
 			*unit = units[i];
 			found = true;
