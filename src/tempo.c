@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "am/am.h"
 #include "merge/partition.h"
 #include "store/ingest.h"
 
@@ -15,6 +16,7 @@ void _PG_init(void);
 void
 _PG_init(void)
 {
+	am_init();
 	partition_define_settings();
 	ingest_define_settings();
 }

@@ -1,0 +1,69 @@
+/*
+ * am.h
+ *	  The table access method "tempo": its callbacks, one file a concern, and the hooks that refuse what
+ *	  it cannot do at the start of a statement. Callbacks are thin; rows are converted in row_*.c and
+ *	  stored by store/.
+ */
+#ifndef TEMPO_AM_H
+#define TEMPO_AM_H
+
+#include "postgres.h"
+#include "access/tableam.h"
+#include "store/cursor.h"
+#include "am/row.h"
+
+/* Called once from _PG_init. */
+extern void am_init(void);
+/* Is this relation stored by us? */
+extern bool am_is_tempo(Relation rel);
+/* Same, without opening it; false for what has no storage. */
+extern bool am_is_tempo_oid(Oid relid);
+/* The access method, or InvalidOid before the extension is created. */
+extern Oid am_oid(void);
+
+/* ---- slot.c: virtual slots that keep the TID ---- */
+extern const TupleTableSlotOps *am_slot_callbacks(Relation rel);
+
+/* ---- scan.c ---- */
+extern TableScanDesc am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData *key,
+								   ParallelTableScanDesc pscan, uint32 flags);
+extern void am_scan_end(TableScanDesc scan);
+extern void am_scan_rescan(TableScanDesc scan, struct ScanKeyData *key, bool set_params, bool allow_strat,
+						   bool allow_sync, bool allow_pagemode);
+extern bool am_scan_getnextslot(TableScanDesc scan, ScanDirection direction, TupleTableSlot *slot);
+extern Size am_parallelscan_estimate(Relation rel);
+extern Size am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan);
+extern void am_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan);
+extern bool am_analyze_next_block(TableScanDesc scan, BlockNumber block, BufferAccessStrategy strategy);
+extern bool am_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin, double *live, double *dead,
+								  TupleTableSlot *slot);
+
+/* ---- fetch.c: one row by its TID ---- */
+extern bool am_tuple_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
+									   TupleTableSlot *slot);
+extern bool am_tuple_tid_valid(TableScanDesc scan, ItemPointer tid);
+extern void am_tuple_get_latest_tid(TableScanDesc scan, ItemPointer tid);
+extern bool am_tuple_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapshot);
+
+/* ---- insert.c ---- */
+extern void am_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, int options,
+							struct BulkInsertStateData *bistate);
+extern void am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid, int options,
+							struct BulkInsertStateData *bistate);
+
+/* ---- ddl.c ---- */
+extern void am_relation_set_new_filenode(Relation rel, const RelFileNode *newrnode, char persistence,
+										 TransactionId *freeze_xid, MultiXactId *minmulti);
+extern void am_relation_nontransactional_truncate(Relation rel);
+extern void am_relation_copy_data(Relation rel, const RelFileNode *newrnode);
+extern void am_relation_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy);
+extern bool am_relation_needs_toast_table(Relation rel);
+extern Oid am_relation_toast_am(Relation rel);
+extern void am_relation_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages, double *tuples,
+									  double *allvisfrac);
+
+/* ---- refuse.c ---- */
+extern void am_refuse(Relation rel, const char *what) pg_attribute_noreturn();
+extern void am_refuse_init(void);
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * handler.c
+ *	  The routine table of access method tempo, and the callbacks of what it does not do. The hooks in
+ *	  refuse.c stop such statements earlier, with the statement named; these are for whoever gets past.
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "catalog/pg_am.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "nodes/execnodes.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "am/am.h"
+
+PG_FUNCTION_INFO_V1(tempo_tableam_handler);
+
+static const TableAmRoutine routine;
+
+bool
+am_is_tempo(Relation rel)
+{
+	return rel->rd_tableam == &routine;
+}
+
+Oid
+am_oid(void)
+{
+	return get_table_am_oid("tempo", true);
+}
+
+bool
+am_is_tempo_oid(Oid relid)
+{
+	HeapTuple tup = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid am;
+
+	if (!HeapTupleIsValid(tup))
+		return false;
+	am = ((Form_pg_class) GETSTRUCT(tup))->relam;
+	if (!RELKIND_HAS_TABLE_AM(((Form_pg_class) GETSTRUCT(tup))->relkind))
+		am = InvalidOid;
+	ReleaseSysCache(tup);
+	return OidIsValid(am) && am == am_oid();
+}
+
+/* ---- not there ---- */
+
+static IndexFetchTableData *
+index_fetch_begin(Relation rel)
+{
+	am_refuse(rel, "indexes");
+}
+
+static void
+index_fetch_reset(IndexFetchTableData *data)
+{
+	am_refuse(data->rel, "indexes");
+}
+
+static void
+index_fetch_end(IndexFetchTableData *data)
+{
+	am_refuse(data->rel, "indexes");
+}
+
+static bool
+index_fetch_tuple(IndexFetchTableData *scan, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slot,
+				  bool *call_again, bool *all_dead)
+{
+	am_refuse(scan->rel, "indexes");
+}
+
+static TransactionId
+index_delete_tuples(Relation rel, TM_IndexDeleteOp *delstate)
+{
+	am_refuse(rel, "indexes");
+}
+
+static double
+index_build_range_scan(Relation rel, Relation index, IndexInfo *info, bool allow_sync, bool anyvisible,
+					   bool progress, BlockNumber start, BlockNumber n, IndexBuildCallback callback,
+					   void *state, TableScanDesc scan)
+{
+	am_refuse(rel, "indexes");
+}
+
+static void
+index_validate_scan(Relation rel, Relation index, IndexInfo *info, Snapshot snapshot,
+					struct ValidateIndexState *state)
+{
+	am_refuse(rel, "indexes");
+}
+
+static void
+tuple_insert_speculative(Relation rel, TupleTableSlot *slot, CommandId cid, int options,
+						 struct BulkInsertStateData *bistate, uint32 token)
+{
+	am_refuse(rel, "ON CONFLICT");
+}
+
+static void
+tuple_complete_speculative(Relation rel, TupleTableSlot *slot, uint32 token, bool succeeded)
+{
+	am_refuse(rel, "ON CONFLICT");
+}
+
+static TM_Result
+tuple_delete(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot, Snapshot crosscheck, bool wait,
+			 TM_FailureData *tmfd, bool changing_part)
+{
+	am_refuse(rel, "DELETE");
+}
+
+static TM_Result
+tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot, CommandId cid, Snapshot snapshot,
+			 Snapshot crosscheck, bool wait, TM_FailureData *tmfd, LockTupleMode *mode, bool *update_indexes)
+{
+	am_refuse(rel, "UPDATE");
+}
+
+static TM_Result
+tuple_lock(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slot, CommandId cid,
+		   LockTupleMode mode, LockWaitPolicy policy, uint8 flags, TM_FailureData *tmfd)
+{
+	am_refuse(rel, "locking of rows");
+}
+
+static void
+copy_for_cluster(Relation old, Relation new, Relation index, bool use_sort, TransactionId oldest_xmin,
+				 TransactionId *xid_cutoff, MultiXactId *multi_cutoff, double *ntuples, double *vacuumed,
+				 double *recently_dead)
+{
+	am_refuse(old, "VACUUM FULL and CLUSTER");
+}
+
+static bool
+sample_next_block(TableScanDesc scan, SampleScanState *state)
+{
+	am_refuse(scan->rs_rd, "TABLESAMPLE");
+}
+
+static bool
+sample_next_tuple(TableScanDesc scan, SampleScanState *state, TupleTableSlot *slot)
+{
+	am_refuse(scan->rs_rd, "TABLESAMPLE");
+}
+
+static const TableAmRoutine routine = {
+	.type = T_TableAmRoutine,
+	.slot_callbacks = am_slot_callbacks,
+
+	.scan_begin = am_scan_begin,
+	.scan_end = am_scan_end,
+	.scan_rescan = am_scan_rescan,
+	.scan_getnextslot = am_scan_getnextslot,
+	.parallelscan_estimate = am_parallelscan_estimate,
+	.parallelscan_initialize = am_parallelscan_initialize,
+	.parallelscan_reinitialize = am_parallelscan_reinitialize,
+
+	.index_fetch_begin = index_fetch_begin,
+	.index_fetch_reset = index_fetch_reset,
+	.index_fetch_end = index_fetch_end,
+	.index_fetch_tuple = index_fetch_tuple,
+
+	.tuple_fetch_row_version = am_tuple_fetch_row_version,
+	.tuple_tid_valid = am_tuple_tid_valid,
+	.tuple_get_latest_tid = am_tuple_get_latest_tid,
+	.tuple_satisfies_snapshot = am_tuple_satisfies_snapshot,
+	.index_delete_tuples = index_delete_tuples,
+
+	.tuple_insert = am_tuple_insert,
+	.tuple_insert_speculative = tuple_insert_speculative,
+	.tuple_complete_speculative = tuple_complete_speculative,
+	.multi_insert = am_multi_insert,
+	.tuple_delete = tuple_delete,
+	.tuple_update = tuple_update,
+	.tuple_lock = tuple_lock,
+
+	.relation_set_new_filenode = am_relation_set_new_filenode,
+	.relation_nontransactional_truncate = am_relation_nontransactional_truncate,
+	.relation_copy_data = am_relation_copy_data,
+	.relation_copy_for_cluster = copy_for_cluster,
+	.relation_vacuum = am_relation_vacuum,
+	.scan_analyze_next_block = am_analyze_next_block,
+	.scan_analyze_next_tuple = am_analyze_next_tuple,
+	.index_build_range_scan = index_build_range_scan,
+	.index_validate_scan = index_validate_scan,
+
+	.relation_size = table_block_relation_size,
+	.relation_needs_toast_table = am_relation_needs_toast_table,
+	.relation_toast_am = am_relation_toast_am,
+	.relation_estimate_size = am_relation_estimate_size,
+
+	.scan_sample_next_block = sample_next_block,
+	.scan_sample_next_tuple = sample_next_tuple,
+};
+
+Datum
+tempo_tableam_handler(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(&routine);
+}

@@ -1,0 +1,185 @@
+/*
+ * refuse.c
+ *	  Statements that access method tempo cannot run are refused at their start, whether or not they would
+ *	  touch a row. Hooks call those that were there before them.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "commands/defrem.h"
+#include "commands/vacuum.h"
+#include "executor/executor.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "am/am.h"
+#include "compat.h"
+
+static ExecutorStart_hook_type next_executor_start;
+static ProcessUtility_hook_type next_process_utility;
+
+static void
+refuse_name(const char *name, const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("table \"%s\" uses access method tempo, which does not support %s", name, what),
+					errhint("Rows of such tables are written once. Remove them by TRUNCATE, or by dropping a "
+							"partition; keep what changes in a heap table.")));
+}
+
+void
+am_refuse(Relation rel, const char *what)
+{
+	refuse_name(RelationGetRelationName(rel), what);
+	pg_unreachable();
+}
+
+/* The relation if it is ours, or one of its children that is; InvalidOid if none is. */
+static Oid
+find_tempo(Oid relid, bool children)
+{
+	Oid found = InvalidOid;
+	List *all;
+	ListCell *lc;
+
+	if (am_is_tempo_oid(relid))
+		return relid;
+	if (!children || !has_subclass(relid))
+		return InvalidOid;
+	all = find_all_inheritors(relid, NoLock, NULL);
+	foreach (lc, all)
+		if (!OidIsValid(found) && am_is_tempo_oid(lfirst_oid(lc)))
+			found = lfirst_oid(lc);
+	list_free(all);
+	return found;
+}
+
+static void
+refuse_if_tempo(Oid relid, bool children, const char *what)
+{
+	Oid found = OidIsValid(relid) ? find_tempo(relid, children) : InvalidOid;
+
+	if (OidIsValid(found))
+		refuse_name(get_rel_name(found), what);
+}
+
+static const char *
+statement_name(CmdType command, AclMode perms)
+{
+	if (command == CMD_MERGE)
+		return "MERGE";
+	if (perms & ACL_DELETE)
+		return "DELETE";
+	if (command == CMD_INSERT)
+		return "ON CONFLICT DO UPDATE";
+	if (command == CMD_UPDATE)
+		return "UPDATE";
+	return "UPDATE, or locking of rows by SELECT FOR UPDATE or FOR SHARE";
+}
+
+/*
+ * UPDATE, DELETE and row locks are known by the permissions they need, wherever in the statement they are.
+ * MERGE may need none of those.
+ */
+static void
+check_plan(PlannedStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		AclMode perms = compat_required_perms(stmt, rte);
+
+		if (rte->rtekind == RTE_RELATION && (perms & (ACL_UPDATE | ACL_DELETE)))
+			refuse_if_tempo(rte->relid, rte->inh, statement_name(stmt->commandType, perms));
+	}
+	if (stmt->commandType != CMD_MERGE)
+		return;
+	foreach (lc, stmt->resultRelations)
+		refuse_if_tempo(rt_fetch(lfirst_int(lc), stmt->rtable)->relid, true, "MERGE");
+}
+
+static void
+executor_start(QueryDesc *query, int eflags)
+{
+	check_plan(query->plannedstmt);
+	if (next_executor_start)
+		next_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static Oid
+range_var_oid(RangeVar *rv)
+{
+	return rv ? RangeVarGetRelid(rv, NoLock, true) : InvalidOid;
+}
+
+static bool
+is_vacuum_full(VacuumStmt *stmt)
+{
+	ListCell *lc;
+	bool full = false;
+
+	foreach (lc, stmt->options)
+	{
+		DefElem *opt = lfirst_node(DefElem, lc);
+
+		if (strcmp(opt->defname, "full") == 0)
+			full = defGetBoolean(opt);
+	}
+	return stmt->is_vacuumcmd && full;
+}
+
+static void
+check_utility(Node *stmt)
+{
+	ListCell *lc;
+
+	switch (nodeTag(stmt))
+	{
+		case T_IndexStmt:
+			refuse_if_tempo(range_var_oid(((IndexStmt *) stmt)->relation), true, "indexes");
+			break;
+		case T_ClusterStmt:
+			refuse_if_tempo(range_var_oid(((ClusterStmt *) stmt)->relation), true, "CLUSTER");
+			break;
+		case T_VacuumStmt:
+			if (is_vacuum_full((VacuumStmt *) stmt))
+				foreach (lc, ((VacuumStmt *) stmt)->rels)
+					refuse_if_tempo(range_var_oid(lfirst_node(VacuumRelation, lc)->relation), true,
+									"VACUUM FULL");
+			break;
+		default: break;
+	}
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
+				ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	check_utility(pstmt->utilityStmt);
+	if (next_process_utility)
+		next_process_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, qc);
+}
+
+void
+am_refuse_init(void)
+{
+	next_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	next_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}
+
+void
+am_init(void)
+{
+	am_refuse_init();
+}

@@ -1,0 +1,36 @@
+/*
+ * row.h
+ *	  SQL rows to batches and back, for tables with and without the span profile.
+ *
+ * Reading decodes only attributes asked for, when first asked for; a value lives until the next
+ * row_reader_begin_row or row_reader_attach. Attributes added after a batch was written have the missing
+ * value of the catalog; dropped ones are null.
+ *
+ * NULLs: any column of its own keeps them. Under the span profile a NULL parent_span_id and one of all
+ * zeroes are the same and read as NULL; attributes, events, links and half of a start time (start_time,
+ * start_ns) cannot be NULL.
+ */
+#ifndef TEMPO_ROW_H
+#define TEMPO_ROW_H
+
+#include "postgres.h"
+#include "executor/tuptable.h"
+#include "store/store.h"
+
+/* A batch of these rows. Strings may point into detoasted copies in the current memory context. */
+extern Batch *row_write_batch(Relation rel, TupleTableSlot **slots, int nslots, Arena *arena);
+
+typedef struct RowReader RowReader;
+
+/* needed: per attribute number - 1, or NULL for all. */
+extern RowReader *row_reader_create(Relation rel, const bool *needed, MemoryContext context);
+extern void row_reader_free(RowReader *r);
+/* Read from this vector from now on. */
+extern void row_reader_attach(RowReader *r, Batch *vector);
+/* Forget the values of the row before. */
+extern void row_reader_begin_row(RowReader *r);
+extern Datum row_reader_value(RowReader *r, AttrNumber attno, uint32 row, bool *isnull);
+/* All needed attributes; the others are null. Begins the row. */
+extern void row_reader_fill(RowReader *r, uint32 row, Datum *values, bool *isnull);
+
+#endif

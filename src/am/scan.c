@@ -1,0 +1,273 @@
+/*
+ * scan.c
+ *	  Sequential and parallel scans, and what ANALYZE samples: every row, every column, in the order of
+ *	  row positions. The plain reference that the custom scan is tested against.
+ *
+ * Everything a scan allocates is in a context of its own: rows may be asked for in a context that is reset
+ * between them.
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/atomics.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "am/am.h"
+
+typedef struct TempoScanDesc
+{
+	TableScanDescData base;
+	MemoryContext context;
+	Cursor *cursor;
+	RowReader *reader;
+	Snapshot analyze_snapshot; /* registered here: ANALYZE brings none */
+	bool started;
+	int64 vector; /* being read; -1 before the first, nvectors after the last */
+	int64 row;    /* within it */
+	/* ANALYZE */
+	uint64 nblocks;
+	uint64 position; /* next row position of the slice, and its end */
+	uint64 position_end;
+	uint64 vector_position; /* of the first row of the open vector */
+} TempoScanDesc;
+
+typedef struct TempoParallelScanDesc
+{
+	ParallelTableScanDescData base;
+	pg_atomic_uint64 next; /* vector to give out */
+} TempoParallelScanDesc;
+
+TableScanDesc
+am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData *key,
+			  ParallelTableScanDesc pscan, uint32 flags)
+{
+	TempoScanDesc *scan = palloc0(sizeof(TempoScanDesc));
+
+	if (nkeys > 0)
+		elog(ERROR, "access method tempo does not take scan keys");
+	RelationIncrementReferenceCount(rel);
+	scan->base.rs_rd = rel;
+	scan->base.rs_snapshot = snapshot;
+	scan->base.rs_flags = flags;
+	scan->base.rs_parallel = pscan;
+	scan->context = AllocSetContextCreate(CurrentMemoryContext, "tempo scan", ALLOCSET_DEFAULT_SIZES);
+	scan->vector = -1;
+	if (flags & SO_TYPE_ANALYZE)
+		scan->base.rs_snapshot = scan->analyze_snapshot = RegisterSnapshot(GetLatestSnapshot());
+	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN))
+		PredicateLockRelation(rel, snapshot);
+	return &scan->base;
+}
+
+/* The list of units is read with the first row, so that planning a scan costs nothing. */
+static void
+start(TempoScanDesc *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+
+	scan->cursor = cursor_create(scan->base.rs_rd, scan->base.rs_snapshot, scan->context);
+	scan->reader = row_reader_create(scan->base.rs_rd, NULL, scan->context);
+	scan->started = true;
+	MemoryContextSwitchTo(old);
+	if (scan->base.rs_flags & SO_TYPE_SEQSCAN)
+		pgstat_count_heap_scan(scan->base.rs_rd);
+}
+
+void
+am_scan_end(TableScanDesc sscan)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+
+	MemoryContextDelete(scan->context);
+	if (scan->analyze_snapshot)
+		UnregisterSnapshot(scan->analyze_snapshot);
+	if (sscan->rs_flags & SO_TEMP_SNAPSHOT)
+		UnregisterSnapshot(sscan->rs_snapshot);
+	RelationDecrementReferenceCount(sscan->rs_rd);
+	pfree(scan);
+}
+
+void
+am_scan_rescan(TableScanDesc sscan, struct ScanKeyData *key, bool set_params, bool allow_strat,
+			   bool allow_sync, bool allow_pagemode)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+
+	scan->vector = -1;
+	scan->row = 0;
+}
+
+/* Opens a vector for reading; its batch may already be the open one. */
+static void
+open_vector(TempoScanDesc *scan, uint64 vector)
+{
+	Batch *batch = cursor_open(scan->cursor, vector);
+
+	scan->vector = (int64) vector;
+	row_reader_attach(scan->reader, batch);
+}
+
+/* The next vector in this direction, or false. Workers of a parallel scan share a counter. */
+static bool
+next_vector(TempoScanDesc *scan, ScanDirection direction)
+{
+	TempoParallelScanDesc *shared = (TempoParallelScanDesc *) scan->base.rs_parallel;
+	int64 n = (int64) scan->cursor->nvectors;
+	int64 v;
+
+	if (shared)
+		v = (int64) pg_atomic_fetch_add_u64(&shared->next, 1);
+	else
+		v = scan->vector + (ScanDirectionIsBackward(direction) ? -1 : 1);
+	if (v < 0 || v >= n)
+	{
+		scan->vector = Max(-1, Min(v, n));
+		return false;
+	}
+	open_vector(scan, v);
+	scan->row = ScanDirectionIsBackward(direction) ? (int64) scan->cursor->batch_rows - 1 : 0;
+	return true;
+}
+
+static bool
+advance(TempoScanDesc *scan, ScanDirection direction)
+{
+	bool inside = scan->vector >= 0 && scan->vector < (int64) scan->cursor->nvectors;
+
+	if (inside)
+	{
+		scan->row += ScanDirectionIsBackward(direction) ? -1 : 1;
+		if (scan->row >= 0 && scan->row < scan->cursor->batch_rows)
+			return true;
+	}
+	else if (ScanDirectionIsBackward(direction) && scan->vector < 0)
+		return false;
+	do
+	{
+		if (!next_vector(scan, direction))
+			return false;
+	} while (scan->cursor->batch_rows == 0);
+	return true;
+}
+
+static void
+store_row(TempoScanDesc *scan, TupleTableSlot *slot)
+{
+	row_reader_fill(scan->reader, (uint32) scan->row, slot->tts_values, slot->tts_isnull);
+	store_row_to_tid(scan->cursor->first_row + scan->row, &slot->tts_tid);
+	slot->tts_tableOid = RelationGetRelid(scan->base.rs_rd);
+	ExecStoreVirtualTuple(slot);
+}
+
+bool
+am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTableSlot *slot)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	MemoryContext old;
+	bool found;
+
+	CHECK_FOR_INTERRUPTS();
+	ExecClearTuple(slot);
+	if (!scan->started)
+		start(scan);
+	old = MemoryContextSwitchTo(scan->context);
+	found = !ScanDirectionIsNoMovement(direction) && advance(scan, direction);
+	if (found)
+		store_row(scan, slot);
+	MemoryContextSwitchTo(old);
+	if (found)
+		pgstat_count_heap_getnext(sscan->rs_rd);
+	return found;
+}
+
+/* ---- parallel ---- */
+
+Size
+am_parallelscan_estimate(Relation rel)
+{
+	return sizeof(TempoParallelScanDesc);
+}
+
+Size
+am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan)
+{
+	TempoParallelScanDesc *shared = (TempoParallelScanDesc *) pscan;
+
+	pscan->phs_relid = RelationGetRelid(rel);
+	pscan->phs_syncscan = false;
+	pg_atomic_init_u64(&shared->next, 0);
+	return sizeof(TempoParallelScanDesc);
+}
+
+void
+am_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan)
+{
+	pg_atomic_write_u64(&((TempoParallelScanDesc *) pscan)->next, 0);
+}
+
+/* ---- ANALYZE: block b of n stands for slice b of n of the row positions ---- */
+
+bool
+am_analyze_next_block(TableScanDesc sscan, BlockNumber block, BufferAccessStrategy strategy)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+
+	if (!scan->started)
+	{
+		start(scan);
+		scan->nblocks = RelationGetNumberOfBlocks(sscan->rs_rd);
+	}
+	if (block >= scan->nblocks)
+		return false;
+	scan->position = scan->cursor->nrows * block / scan->nblocks;
+	scan->position_end = scan->cursor->nrows * (block + 1) / scan->nblocks;
+	return true;
+}
+
+/* Make the row at a position the current one. */
+static void
+seek_position(TempoScanDesc *scan, uint64 position)
+{
+	Cursor *cur = scan->cursor;
+	uint64 before = 0;
+	int unit = 0;
+	uint32 v = 0;
+	uint32 row;
+
+	if (scan->vector < 0 || position < scan->vector_position ||
+		position - scan->vector_position >= cur->batch_rows)
+	{
+		while (position - before >= cur->units[unit].nrows)
+			before += cur->units[unit++].nrows;
+		row = (uint32) (position - before);
+		cursor_open_unit(cur, unit);
+		while (row >= image_vector_info(cur->image, v)->first_row + image_vector_info(cur->image, v)->nrows)
+			v++;
+		open_vector(scan, cur->first_vector[unit] + v);
+		scan->vector_position = before + image_vector_info(cur->image, v)->first_row;
+	}
+	scan->row = position - scan->vector_position;
+}
+
+bool
+am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double *live, double *dead,
+					  TupleTableSlot *slot)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	MemoryContext old;
+
+	ExecClearTuple(slot);
+	if (scan->position >= scan->position_end)
+		return false;
+	old = MemoryContextSwitchTo(scan->context);
+	seek_position(scan, scan->position++);
+	store_row(scan, slot);
+	MemoryContextSwitchTo(old);
+	*live += 1;
+	return true;
+}
