@@ -7,7 +7,9 @@
 #include "fmgr.h"
 #include "am/am.h"
 #include "merge/partition.h"
+#include "miscadmin.h"
 #include "store/ingest.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -19,4 +21,12 @@ _PG_init(void)
 	am_init();
 	partition_define_settings();
 	ingest_define_settings();
+	tempo_define_worker_settings();
+
+	/* Workers are a matter of the whole server; pg_upgrade wants nobody but itself in it. */
+	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
+	{
+		tempo_request_shared_memory();
+		tempo_register_launcher();
+	}
 }

@@ -1,0 +1,46 @@
+-- The background workers: what they do, and how to stop and start them.
+
+-- One row for each worker that has run since the server started; none when the library is not preloaded.
+CREATE FUNCTION tempo.worker_status(
+    OUT worker text, OUT number integer, OUT pid integer, OUT state text, OUT listeners text,
+    OUT started timestamptz, OUT requests bigint, OUT refused bigint, OUT bytes bigint, OUT spans bigint,
+    OUT rejected_spans bigint, OUT last_commit timestamptz, OUT last_error text, OUT last_error_at timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tempo_worker_status' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 8;
+REVOKE ALL ON FUNCTION tempo.worker_status() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tempo.worker_status() TO pg_monitor;
+
+-- Whether the library is in shared_preload_libraries, so that there can be workers.
+CREATE FUNCTION tempo.preloaded() RETURNS boolean
+    AS 'MODULE_PATHNAME', 'tempo_preloaded' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+-- worker: launcher, query server, merger, receiver, query executor. state: running, busy (an executor with a
+-- request) or stopped. requests were answered, refused of them with an error; bytes as they came in; spans
+-- are committed ones, rejected_spans those refused by partial success. Only for superusers and pg_monitor.
+CREATE VIEW tempo.status AS
+    SELECT worker, number, pid, state, listeners, started, requests, refused, bytes, spans, rejected_spans,
+           last_commit, last_error, last_error_at
+    FROM tempo.worker_status();
+COMMENT ON VIEW tempo.status IS 'background workers of tempo: listeners, counters, last commit and last error';
+REVOKE ALL ON tempo.status FROM PUBLIC;
+GRANT SELECT ON tempo.status TO pg_monitor;
+
+-- tempo.stop_workers(): disconnects all workers from tempo.database and returns when they are gone, so that
+-- the database can be dropped, renamed or used as a template. They stay away until tempo.start_workers() or
+-- a restart of the server. Error 55000 when the library is not preloaded.
+CREATE FUNCTION tempo.stop_workers() RETURNS void
+    AS 'MODULE_PATHNAME', 'tempo_stop_workers' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+REVOKE ALL ON FUNCTION tempo.stop_workers() FROM PUBLIC;
+
+-- tempo.start_workers(): lets them come back; returns at once.
+CREATE FUNCTION tempo.start_workers() RETURNS void
+    AS 'MODULE_PATHNAME', 'tempo_start_workers' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+REVOKE ALL ON FUNCTION tempo.start_workers() FROM PUBLIC;
+
+DO $$
+BEGIN
+    IF NOT tempo.preloaded() THEN
+        RAISE NOTICE 'tables and functions of tempo work, but its receivers and query server are not running'
+            USING HINT = 'Add tempo to shared_preload_libraries and restart the server.';
+    END IF;
+END $$;
