@@ -9,8 +9,8 @@
  * What a caller of a successful traceql_parse() may rely on:
  *	- constant parts are folded: a subtree without a span field is a TQL_STATIC, except one that cannot be
  *	  computed (1 / 0) or was not worth typing (array and nil arithmetic do not exist in the text);
- *	- no TQL_SCOPE_PARENT* and no TQL_PARENT inside a filter, aggregate, by() stage; a metric's by() list
- *	  and select() are not checked and may hold them (they have no value on any span);
+ *	- no TQL_SCOPE_PARENT* and no TQL_PARENT anywhere but in a metric's by() list, which is not checked
+ *	  (they have no value on any span);
  *	- the right side of =~ and !~ is a TQL_STATIC string that traceql_regex_compile() accepts;
  *	- the right operand of = and != is never a nil literal: TQL_IS_NIL and TQL_NOT_NIL stand for those;
  *	- a scalar filter is exactly aggregate, comparison, int / float / duration literal;
@@ -338,6 +338,7 @@ struct TraceqlSecond
 	TraceqlSecondKind kind;
 	uint32_t pos;
 	TraceqlSecond *next;
+	TraceqlSecond *last; /* of the list; kept in its first member only */
 	int64_t n;
 	TraceqlOp cmp;       /* EQ .. GE */
 	TraceqlStatic value; /* INT, FLOAT or DURATION */
@@ -371,6 +372,7 @@ typedef struct TraceqlHint TraceqlHint;
 struct TraceqlHint
 {
 	TraceqlHint *next;
+	TraceqlHint *last; /* of the list; kept in its first member only */
 	Str name;
 	TraceqlStatic value;
 	uint32_t pos;
