@@ -10,6 +10,11 @@
 
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
+#include "storage/bufmgr.h"
+#include "storage/smgr.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/read_stream.h"
+#endif
 
 #if PG_VERSION_NUM < 150000
 #error "tempo needs PostgreSQL 15 or newer"
@@ -27,5 +32,43 @@ compat_required_perms(const PlannedStmt *stmt, const RangeTblEntry *rte)
 	return rte->requiredPerms;
 #endif
 }
+
+/* 16 renamed the identity of a relation's files, and lets tuple_update say more than yes or no. */
+#if PG_VERSION_NUM >= 160000
+#define compat_smgr_locator(smgr) (&(smgr)->smgr_rlocator.locator)
+#else
+#define RelFileLocator               RelFileNode
+#define RelFileLocatorEquals         RelFileNodeEquals
+#define rd_locator                   rd_node
+#define relation_set_new_filelocator relation_set_new_filenode
+#define compat_smgr_locator(smgr)    (&(smgr)->smgr_rnode.node)
+typedef bool TU_UpdateIndexes;
+#endif
+
+/* 17 hands ANALYZE's sample over as a stream of buffers; only the block number matters here. */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_ANALYZE_BLOCK_PARAMS ReadStream *stream
+#define COMPAT_ANALYZE_BLOCK_ARGS   stream
+static inline bool
+compat_analyze_block(ReadStream *stream, BlockNumber *block)
+{
+	Buffer buffer = read_stream_next_buffer(stream, NULL);
+
+	if (!BufferIsValid(buffer))
+		return false;
+	*block = BufferGetBlockNumber(buffer);
+	ReleaseBuffer(buffer);
+	return true;
+}
+#else
+#define COMPAT_ANALYZE_BLOCK_PARAMS BlockNumber sampled, BufferAccessStrategy strategy
+#define COMPAT_ANALYZE_BLOCK_ARGS   sampled
+static inline bool
+compat_analyze_block(BlockNumber sampled, BlockNumber *block)
+{
+	*block = sampled;
+	return true;
+}
+#endif
 
 #endif

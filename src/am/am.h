@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 #include "access/tableam.h"
+#include "compat.h"
 #include "store/cursor.h"
 #include "am/row.h"
 
@@ -34,7 +35,7 @@ extern bool am_scan_getnextslot(TableScanDesc scan, ScanDirection direction, Tup
 extern Size am_parallelscan_estimate(Relation rel);
 extern Size am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan);
 extern void am_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan);
-extern bool am_analyze_next_block(TableScanDesc scan, BlockNumber block, BufferAccessStrategy strategy);
+extern bool am_analyze_next_block(TableScanDesc scan, COMPAT_ANALYZE_BLOCK_PARAMS);
 extern bool am_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin, double *live, double *dead,
 								  TupleTableSlot *slot);
 
@@ -52,10 +53,10 @@ extern void am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, Co
 							struct BulkInsertStateData *bistate);
 
 /* ---- ddl.c ---- */
-extern void am_relation_set_new_filenode(Relation rel, const RelFileNode *newrnode, char persistence,
+extern void am_relation_set_new_filelocator(Relation rel, const RelFileLocator *newrnode, char persistence,
 										 TransactionId *freeze_xid, MultiXactId *minmulti);
 extern void am_relation_nontransactional_truncate(Relation rel);
-extern void am_relation_copy_data(Relation rel, const RelFileNode *newrnode);
+extern void am_relation_copy_data(Relation rel, const RelFileLocator *newrnode);
 extern void am_relation_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy);
 extern bool am_relation_needs_toast_table(Relation rel);
 extern Oid am_relation_toast_am(Relation rel);

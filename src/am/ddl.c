@@ -37,7 +37,7 @@ require_utf8(void)
 }
 
 void
-am_relation_set_new_filenode(Relation rel, const RelFileNode *newrnode, char persistence,
+am_relation_set_new_filelocator(Relation rel, const RelFileLocator *newrnode, char persistence,
 							 TransactionId *freeze_xid, MultiXactId *minmulti)
 {
 	SMgrRelation smgr;
@@ -64,7 +64,7 @@ am_relation_nontransactional_truncate(Relation rel)
 }
 
 void
-am_relation_copy_data(Relation rel, const RelFileNode *newrnode)
+am_relation_copy_data(Relation rel, const RelFileLocator *newrnode)
 {
 	char persistence = rel->rd_rel->relpersistence;
 	SMgrRelation dst;

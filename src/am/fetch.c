@@ -23,7 +23,7 @@ typedef struct FetchCache
 	MemoryContextCallback forget;
 	Relation rel; /* not pinned: see stale */
 	Oid relid;
-	RelFileNode node;
+	RelFileLocator node;
 	SnapshotData snapshot; /* scalar fields only */
 	StoreUnit unit;
 	Image *image;
@@ -72,7 +72,7 @@ static bool
 cached_unit(Relation rel, Snapshot snapshot, uint64 row)
 {
 	return cache && !stale && cache->rel == rel && cache->relid == RelationGetRelid(rel) &&
-		   RelFileNodeEquals(cache->node, rel->rd_node) && sees_the_same(&cache->snapshot, snapshot) &&
+		   RelFileLocatorEquals(cache->node, rel->rd_locator) && sees_the_same(&cache->snapshot, snapshot) &&
 		   row >= cache->unit.first_row && row - cache->unit.first_row < cache->unit.nrows;
 }
 
@@ -94,7 +94,7 @@ make_cache(Relation rel, Snapshot snapshot, const StoreUnit *unit)
 	fresh->context = context;
 	fresh->rel = rel;
 	fresh->relid = RelationGetRelid(rel);
-	fresh->node = rel->rd_node;
+	fresh->node = rel->rd_locator;
 	fresh->snapshot = *snapshot;
 	fresh->unit = *unit;
 	fresh->vector = -1;

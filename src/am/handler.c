@@ -118,7 +118,8 @@ tuple_delete(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot, Sn
 
 static TM_Result
 tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot, CommandId cid, Snapshot snapshot,
-			 Snapshot crosscheck, bool wait, TM_FailureData *tmfd, LockTupleMode *mode, bool *update_indexes)
+			 Snapshot crosscheck, bool wait, TM_FailureData *tmfd, LockTupleMode *mode,
+			 TU_UpdateIndexes *update_indexes)
 {
 	am_refuse(rel, "UPDATE");
 }
@@ -181,7 +182,7 @@ static const TableAmRoutine routine = {
 	.tuple_update = tuple_update,
 	.tuple_lock = tuple_lock,
 
-	.relation_set_new_filenode = am_relation_set_new_filenode,
+	.relation_set_new_filelocator = am_relation_set_new_filelocator,
 	.relation_nontransactional_truncate = am_relation_nontransactional_truncate,
 	.relation_copy_data = am_relation_copy_data,
 	.relation_copy_for_cluster = copy_for_cluster,

@@ -140,12 +140,12 @@ span_start(SpanWriter *w, TupleTableSlot *slot, bool *isnull)
 		if (slot->tts_isnull[w->start_ns])
 			refuse_null(TupleDescAttr(w->desc, w->start_ns));
 		ns = DatumGetInt16(slot->tts_values[w->start_ns]);
-		if (ns < 0 || ns >= NS_PER_US)
+		if (ns < 0 || ns >= NSECS_PER_USEC)
 			refuse_range(TupleDescAttr(w->desc, w->start_ns));
 	}
-	if (us > (UINT64_MAX - NS_PER_US) / NS_PER_US)
+	if (us > (UINT64_MAX - NSECS_PER_USEC) / NSECS_PER_USEC)
 		refuse_range(time_att);
-	return us * NS_PER_US + ns;
+	return us * NSECS_PER_USEC + ns;
 }
 
 static void

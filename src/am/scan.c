@@ -213,10 +213,13 @@ am_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan)
 /* ---- ANALYZE: block b of n stands for slice b of n of the row positions ---- */
 
 bool
-am_analyze_next_block(TableScanDesc sscan, BlockNumber block, BufferAccessStrategy strategy)
+am_analyze_next_block(TableScanDesc sscan, COMPAT_ANALYZE_BLOCK_PARAMS)
 {
 	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	BlockNumber block;
 
+	if (!compat_analyze_block(COMPAT_ANALYZE_BLOCK_ARGS, &block))
+		return false;
 	if (!scan->started)
 	{
 		start(scan);

@@ -69,7 +69,7 @@ ingest_define_settings(void)
 static Window
 current_window(void)
 {
-	uint64 now = (uint64) (GetCurrentTimestamp() + UNIX_TO_PG_USECS) * NS_PER_US;
+	uint64 now = (uint64) (GetCurrentTimestamp() + UNIX_TO_PG_USECS) * NSECS_PER_USEC;
 	uint64 past = (uint64) ingest_retention * NS_PER_MINUTE;
 	uint64 future = (uint64) Max(ingest_max_future, 0) * NS_PER_MINUTE;
 	Window w = {0, PG_UINT64_MAX};

@@ -10,6 +10,7 @@
 #include "storage/bufmgr.h"
 #include "storage/smgr.h"
 #include "utils/memutils.h"
+#include "compat.h"
 #include "store/metapage.h"
 
 /* Row numbers must fit a TID: 2^32 - 1 synthetic blocks. */
@@ -43,7 +44,7 @@ static void
 write_fork(SMgrRelation smgr, ForkNumber fork, bool log, Page page)
 {
 	if (log)
-		log_newpage(&smgr->smgr_rnode.node, fork, 0, page, true);
+		log_newpage(compat_smgr_locator(smgr), fork, 0, page, true);
 	PageSetChecksumInplace(page, 0);
 	smgrextend(smgr, fork, 0, (char *) page, true);
 }

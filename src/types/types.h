@@ -140,15 +140,15 @@ types_span_id(const uint8 *wire)
 	return pg_ntoh64(id);
 }
 
-#define NS_PER_US        1000
+#define NSECS_PER_USEC        1000
 #define UNIX_TO_PG_USECS (((int64) POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* Unix nanoseconds (unsigned) to a timestamp and the 0..999 nanoseconds below it. */
 static inline TimestampTz
 types_unix_ns_time(uint64 ns, int16 *below)
 {
-	*below = (int16) (ns % NS_PER_US);
-	return (TimestampTz) (ns / NS_PER_US) - UNIX_TO_PG_USECS;
+	*below = (int16) (ns % NSECS_PER_USEC);
+	return (TimestampTz) (ns / NSECS_PER_USEC) - UNIX_TO_PG_USECS;
 }
 
 static inline int
