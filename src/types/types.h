@@ -68,7 +68,10 @@ extern Oid types_schema(void);
 
 /* An arena of palloc'd blocks in the current context: freed with it at the latest. */
 extern Arena *types_arena(void);
-/* Payload of a tempo.attributes, events or links datum, detoasted in the current context. */
+/*
+ * Payload of a tempo.attributes, events or links datum, detoasted in the current context. Never without
+ * bytes: what is not there at all reads as an empty list.
+ */
 extern Str types_payload(Datum d);
 /* A datum of any of the three. No bytes at all mean an empty list. */
 extern Datum types_datum(Str payload);
