@@ -29,8 +29,8 @@ SELECT col_type_is('tempo', 'spans', c::name, t, format('%s is %s', c, t))
                ('scope_dropped_attributes_count', 'bigint'), ('resource_schema_url', 'text'),
                ('scope_schema_url', 'text')) c(c, t);
 
-SELECT has_view('tempo', 'traces');
-SELECT has_view('tempo', 'services');
+SELECT has_view('tempo', 'traces', 'view tempo.traces');
+SELECT has_view('tempo', 'services', 'view tempo.services');
 SELECT columns_are('tempo', 'traces', ARRAY['tenant', 'trace_id', 'start_time', 'duration_ns', 'root_service',
     'root_name', 'spans', 'errors', 'services']);
 SELECT columns_are('tempo', 'services', ARRAY['tenant', 'service', 'spans', 'errors', 'first_start', 'last_start']);

@@ -1,6 +1,6 @@
 -- The shape of the types: where they live, what they cast to, how their functions are declared.
 BEGIN;
-SELECT plan(49);
+SELECT plan(53);
 
 SELECT has_schema('tempo');
 SELECT has_type('public', t, format('type %s is where the extension was created', t)) FROM unnest('{trace_id,span_id}'::name[]) t;
@@ -35,10 +35,9 @@ SELECT is((SELECT count(*) FROM pg_opclass WHERE opcdefault AND opcintype = t::r
           2::bigint, format('%s sorts, hashes, and groups', t))
   FROM unnest('{trace_id,span_id,tempo.span_kind,tempo.status_code,tempo.attributes,tempo.events,tempo.links}'::text[]) t;
 
-SELECT function_returns('tempo', 'each_event', 'setof record');
-SELECT function_returns('tempo', 'each_link', 'setof record');
-SELECT function_returns('tempo', 'each', 'setof record');
-SELECT function_returns('tempo', 'keys', 'setof text');
+SELECT function_returns('tempo', f::name, r, format('tempo.%s() returns %s', f, r))
+  FROM (VALUES ('each_event', 'setof record'), ('each_link', 'setof record'), ('each', 'setof record'),
+               ('keys', 'setof text'), ('count', 'integer'), ('get', 'jsonb'), ('get_text', 'text')) f(f, r);
 
 -- every function over nothing but our values is immutable, strict and parallel safe
 SELECT is_empty($$
