@@ -2,7 +2,7 @@
 # One program per file: test/unit/test_*.c, test/fuzz/fuzz_*.c, test/bench/bench_*.c.
 
 PURE_ALL    = $(filter-out $(GEN_SRCS),$(PURE_SRCS)) $(if $(wildcard src/traceql/lang/grammar.y),$(GEN_SRCS))
-PURE_LIBS   = -lzstd -llz4 -lz -lpcre2-8 -lprotobuf-c -lm
+PURE_LIBS   = -lzstd -llz4 -lz -levent -lnghttp2 -lpcre2-8 -lprotobuf-c -lm
 PURE_WARN   = $(filter -W%,$(PG_CFLAGS))
 PURE_FLAGS  = -std=gnu11 -g -Isrc -Itest -Itest/unit -Ibuild/proto -D_GNU_SOURCE $(PURE_WARN) -Wdeclaration-after-statement -MMD -MP
 SANITIZE    = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
