@@ -9,3 +9,11 @@ CREATE FUNCTION @extschema@.tempo_merge("table" regclass DEFAULT NULL) RETURNS b
 CREATE FUNCTION tempo.merge_step() RETURNS boolean
     AS 'MODULE_PATHNAME', 'tempo_merge_step' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
 REVOKE ALL ON FUNCTION tempo.merge_step() FROM PUBLIC;
+
+-- tempo_check(table): verifies everything a reader relies on: metapage, directory, every byte of every
+-- segment and recent batch, the companion heap and its index (by extension amcheck too, when it is installed
+-- and the caller may execute its functions), and reads every row. Returns one line a problem: no rows means
+-- that all is well. NULL means tempo.spans with all its partitions. Needs SELECT on the table. Works on a
+-- standby. Reads the whole table.
+CREATE FUNCTION @extschema@.tempo_check("table" regclass DEFAULT NULL) RETURNS SETOF text
+    AS 'MODULE_PATHNAME', 'tempo_check' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000000;
