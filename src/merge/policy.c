@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "am/am.h"
+#include "compat.h"
 #include "merge/merge.h"
 #include "merge/partition.h"
 #include "store/metapage.h"
