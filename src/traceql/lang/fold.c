@@ -33,7 +33,9 @@ int_arith(TraceqlOp op, int64_t a, int64_t b, int64_t *out)
 		case TQL_OP_ADD: *out = (int64_t) ((uint64_t) a + (uint64_t) b); return true;
 		case TQL_OP_SUB: *out = (int64_t) ((uint64_t) a - (uint64_t) b); return true;
 		case TQL_OP_MUL: *out = (int64_t) ((uint64_t) a * (uint64_t) b); return true;
-		case TQL_OP_POW: *out = cut_to_int(pow((double) a, (double) b)); return true;
+		case TQL_OP_POW:
+			*out = cut_to_int(pow((double) b, (double) a));
+			return true; /* as Tempo has it: swapped */
 		default: break;
 	}
 	if (b == 0)
