@@ -6,7 +6,6 @@
 
 #include "fmgr.h"
 #include "am/am.h"
-#include "merge/merge.h"
 #include "merge/partition.h"
 #include "miscadmin.h"
 #include "store/ingest.h"
@@ -20,7 +19,6 @@ void
 _PG_init(void)
 {
 	am_init();
-	merge_define_settings();
 	partition_define_settings();
 	ingest_define_settings();
 	tempo_define_worker_settings();

@@ -60,8 +60,6 @@ struct Http1
 	bool accepting;
 };
 
-static bool accept_failed; /* somewhere in this process since the last tick */
-
 static time_t
 now_seconds(void)
 {
@@ -490,15 +488,6 @@ http1_create(const Http1Config *config)
 	return http;
 }
 
-/* Out of descriptors or memory: stop accepting until the next tick instead of spinning. */
-static void
-on_accept_error(struct evconnlistener *l, void *arg)
-{
-	(void) arg; /* evhttp's */
-	evconnlistener_disable(l);
-	accept_failed = true;
-}
-
 bool
 http1_listen(Http1 *http, int fd)
 {
@@ -516,7 +505,6 @@ http1_listen(Http1 *http, int fd)
 		evconnlistener_free(l);
 		return false;
 	}
-	evconnlistener_set_error_cb(l, on_accept_error);
 	http->nbound++;
 	return true;
 }
@@ -544,12 +532,6 @@ void
 http1_tick(Http1 *http)
 {
 	time_t limit = now_seconds() - REQUEST_SECONDS;
-
-	if (accept_failed)
-	{
-		accept_failed = http->accepting = false;
-		set_accepting(http, http->nconns < http->config.max_connections);
-	}
 
 	for (Http1Conn *c = http->conns; c; c = c->next)
 		if (c->started && c->started < limit && !c->request && !c->account.stopped)

@@ -116,6 +116,7 @@ typedef struct Column
 	};
 	Str *dict; /* COL_BYTES */
 	uint32_t ndict;
+	bool dict_shared; /* dict is the same one in all batches of an image, and lives as long as that */
 } Column;
 
 static inline Str

@@ -51,10 +51,8 @@ companion_open(Relation rel, LOCKMODE lock, Companion *c)
 void
 companion_close(Companion *c)
 {
-	LOCKMODE release = c->lock == AccessShareLock ? c->lock : NoLock;
-
-	toast_close_indexes(c->indexes, c->nindexes, release);
-	table_close(c->heap, release);
+	toast_close_indexes(c->indexes, c->nindexes, NoLock);
+	table_close(c->heap, NoLock);
 }
 
 /*

@@ -19,8 +19,9 @@ static size_t max_message;
 
 /* An answer without a message: everything in one header block. */
 static void
-send_status(H2Stream *s, RpcCode code, const char *message, int retry)
+send_status(H2Stream *s, RpcCode code, const char *message)
 {
+	int retry = code == RPC_RESOURCE_EXHAUSTED ? RETRY_SECONDS : 0;
 	WireBuf text = {0};
 	WireBuf details = {0};
 	WireBuf encoded = {0};
@@ -53,16 +54,7 @@ static void
 refuse(H2Stream *s, RpcCode code, const char *message)
 {
 	export_count(s->body_len, true);
-	send_status(s, code, message, 0);
-	h2_release_body(s);
-}
-
-/* Without RetryInfo RESOURCE_EXHAUSTED means that trying again is of no use. */
-static void
-refuse_for_now(H2Stream *s)
-{
-	export_count(s->body_len, true);
-	send_status(s, RPC_RESOURCE_EXHAUSTED, "too many bytes are waiting to be stored", RETRY_SECONDS);
+	send_status(s, code, message);
 	h2_release_body(s);
 }
 
@@ -97,7 +89,7 @@ answer_call(ExportCall *call, const ExportAnswer *a)
 	if (a->code == RPC_OK)
 		send_success(s, a);
 	else
-		send_status(s, a->too_large ? RPC_RESOURCE_EXHAUSTED : a->code, a->message, 0);
+		send_status(s, a->too_large ? RPC_RESOURCE_EXHAUSTED : a->code, a->message);
 	h2_release_body(s);
 }
 
@@ -140,30 +132,31 @@ check_call(H2Stream *s)
 	return true;
 }
 
-/* Remember what on_request has to answer once the client has sent everything. */
 static bool
-refuse_later(H2Stream *s, RpcCode code, const char *message)
+check_length(H2Stream *s)
 {
-	s->code = code;
-	strlcpy(s->why, message, sizeof(s->why));
+	char message[96];
+
+	if (s->body_len < PREFIX || message_length(s) <= max_message)
+		return true;
+	snprintf(message, sizeof(message), "message of %u bytes is larger than %zu", message_length(s),
+			 max_message);
+	refuse(s, RPC_RESOURCE_EXHAUSTED, message);
 	return false;
 }
 
 static bool
 on_data(H2Stream *s, void *arg)
 {
-	char message[96];
-
 	if (s->body_len < PREFIX)
 		return true;
-	if (message_length(s) > max_message)
-	{
-		snprintf(message, sizeof(message), "message of %u bytes is larger than %zu", message_length(s),
-				 max_message);
-		return refuse_later(s, RPC_RESOURCE_EXHAUSTED, message);
-	}
+	if (!check_call(s) || !check_length(s))
+		return false;
 	if (s->body_len - PREFIX > message_length(s))
-		return refuse_later(s, RPC_INVALID_ARGUMENT, "more than one message in a unary call");
+	{
+		refuse(s, RPC_INVALID_ARGUMENT, "more than one message in a unary call");
+		return false;
+	}
 	return true;
 }
 
@@ -238,9 +231,7 @@ on_request(H2Stream *s, bool overloaded, void *arg)
 	if (!check_call(s))
 		return;
 	if (overloaded)
-		refuse_for_now(s);
-	else if (s->discard)
-		refuse(s, s->code, s->why);
+		refuse(s, RPC_RESOURCE_EXHAUSTED, "too many bytes are waiting to be stored");
 	else if (s->body_len < PREFIX)
 		refuse(s, RPC_INVALID_ARGUMENT, "a unary call needs one message");
 	else

@@ -1,0 +1,154 @@
+/*
+ * run.c
+ *	  A run over units: state that lasts, state of one unit, interrupts and failures.
+ */
+#include "traceql/eval/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TICKS_PER_INTERRUPT 1024
+
+void
+run_tick(TraceqlRun *run)
+{
+	if (++run->ticks % TICKS_PER_INTERRUPT == 0 && run->hooks.interrupt)
+		run->hooks.interrupt(run->hooks.ctx);
+}
+
+void
+run_fail(TraceqlRun *run, const char *message)
+{
+	if (run->hooks.fail)
+		run->hooks.fail(run->hooks.ctx, message);
+	fprintf(stderr, "traceql: %s\n", message);
+	abort();
+}
+
+uint8_t *
+run_get_bytes(TraceqlRun *run)
+{
+	Unit *unit = &run->unit;
+
+	if (unit->nspare)
+		return unit->spare[--unit->nspare];
+	return arena_alloc(run->scratch, unit->nrows + 1);
+}
+
+void
+run_put_bytes(TraceqlRun *run, uint8_t *bytes)
+{
+	Unit *unit = &run->unit;
+
+	if (unit->nspare == unit->cap_spare)
+	{
+		uint32_t cap = unit->cap_spare ? unit->cap_spare * 2 : 16;
+
+		unit->spare = arena_grow(run->scratch, unit->spare, unit->cap_spare * sizeof(uint8_t *),
+								 cap * sizeof(uint8_t *));
+		unit->cap_spare = cap;
+	}
+	unit->spare[unit->nspare++] = bytes;
+}
+
+TraceqlRun *
+traceql_run_begin(TraceqlPlan *plan, const TraceqlOptions *options, const TraceqlHooks *hooks, Arena *arena)
+{
+	TraceqlRun *run = arena_alloc0(arena, sizeof(TraceqlRun));
+
+	run->plan = plan;
+	run->options = *options;
+	if (hooks)
+		run->hooks = *hooks;
+	run->arena = arena;
+	run->decisions = arena_alloc0(arena, (plan->nnodes + 1) * sizeof(DictCache));
+	run->entries = arena_alloc0(arena, (plan->nslots + 1) * sizeof(DictCache));
+	run->keys = arena_alloc0(arena, (plan->nslots + 1) * sizeof(KeyMap));
+	return run;
+}
+
+const TraceqlCounters *
+traceql_run_counters(const TraceqlRun *run)
+{
+	return &run->counters;
+}
+
+static void
+unit_begin(TraceqlRun *run, Batch *batch, uint64_t source)
+{
+	Unit *unit = &run->unit;
+
+	memset(unit, 0, sizeof(*unit));
+	unit->batch = batch;
+	unit->source = source;
+	unit->nrows = batch_nrows(batch);
+	unit->ntraces = batch->level[LEVEL_TRACE].nrows;
+	unit->first = batch->trace_first;
+	unit->slots = arena_alloc0(run->scratch, (run->plan->nslots + 1) * sizeof(SlotState));
+}
+
+/* Does the trace overlap the range asked for? Bounds and times are unsigned nanoseconds. */
+static bool
+in_range(const TraceqlRun *run, int64_t start, int64_t duration)
+{
+	const TraceqlOptions *o = &run->options;
+
+	if (o->has_to && (uint64_t) start > (uint64_t) o->to)
+		return false;
+	return !o->has_from || (uint64_t) start + (uint64_t) duration >= (uint64_t) o->from;
+}
+
+/* One set per trace to be looked at, all its spans in it. */
+static SetList
+all_traces(TraceqlRun *run, const uint8_t *skip)
+{
+	Unit *unit = &run->unit;
+	bool ranged = run->options.has_from || run->options.has_to;
+	Column *start = ranged ? batch_column(unit->batch, LEVEL_TRACE, TC_START) : NULL;
+	Column *duration = ranged ? batch_column(unit->batch, LEVEL_TRACE, TC_DURATION) : NULL;
+	SetList list = {0};
+
+	list.cap = unit->ntraces;
+	list.sets = arena_alloc(run->scratch, (list.cap + 1) * sizeof(Set));
+	for (uint32_t t = 0; t < unit->ntraces; t++)
+	{
+		if (skip && skip[t])
+			continue;
+		if (ranged && !in_range(run, start->i64[t], duration->i64[t]))
+			continue;
+		list.sets[list.n++] = (Set){.trace = t, .n = unit->first[t + 1] - unit->first[t]};
+	}
+	return list;
+}
+
+static void
+check_regexes(TraceqlRun *run)
+{
+	for (uint32_t i = 0; i < run->plan->nregexes; i++)
+	{
+		if (regex_exceeded(run->plan->regexes[i]))
+			run_fail(run, "a regular expression takes too many steps");
+	}
+}
+
+void
+traceql_run_unit(TraceqlRun *run, Batch *batch, uint64_t source, const uint8_t *skip, Arena *scratch,
+				 const MatchSink *sink)
+{
+	SetList sets;
+
+	run->scratch = scratch;
+	unit_begin(run, batch, source);
+	sets = all_traces(run, skip);
+	run->counters.units++;
+	run->counters.traces += sets.n;
+	for (uint32_t i = 0; i < sets.n; i++)
+		run->counters.rows += sets.sets[i].n;
+	if (sets.n && !run->plan->facts.nothing)
+	{
+		sets = pipeline_run(run, run->plan->root, sets);
+		check_regexes(run);
+		result_emit(run, sets, sink);
+	}
+	memset(&run->unit, 0, sizeof(run->unit));
+}
