@@ -76,5 +76,46 @@ SELECT recv('\x010161058b00810003010000000000000000') IS NULL, recv('\x010161058
 -- truncated anywhere, it is refused
 SELECT count(*) FROM odd, LATERAL (SELECT tempo.attributes_send(a) s) x, generate_series(0, length(s) - 1) n
  WHERE recv(substr(s, 1, n)) IS NOT NULL;
+-- texts and payloads with a byte or two changed: refused, or read back the same
+DO $$
+DECLARE
+    r record;
+    t text;
+    a tempo.attributes;
+    taken integer := 0;
+    differ integer := 0;
+BEGIN
+    PERFORM setseed(0.5);
+    FOR r IN SELECT odd.a, odd.a::text AS t FROM odd, generate_series(1, 300) LOOP
+        t := overlay(r.t PLACING substr('{}[]",:0123456789-+.eExNnIult\ud8', 1 + floor(random() * 35)::integer, 1)
+                     FROM 1 + floor(random() * length(r.t))::integer FOR floor(random() * 3)::integer);
+        BEGIN
+            a := t;
+            taken := taken + 1;
+            IF a::text::tempo.attributes <> a OR (a::jsonb)::tempo.attributes::jsonb <> a::jsonb THEN
+                differ := differ + 1;
+            END IF;
+        EXCEPTION WHEN invalid_text_representation OR numeric_value_out_of_range THEN NULL;
+        END;
+    END LOOP;
+    RAISE NOTICE 'some taken: %, read back differently: %', taken > 100, differ;
+END $$;
+DO $$
+DECLARE
+    r record;
+    taken integer := 0;
+    differ integer := 0;
+BEGIN
+    FOR r IN SELECT recv(set_byte(s, floor(random() * length(s))::integer, floor(random() * 256)::integer)) AS a
+               FROM odd, LATERAL (SELECT tempo.attributes_send(odd.a) AS s) b, generate_series(1, 100) LOOP
+        taken := taken + (r.a IS NOT NULL)::integer;
+        IF r.a::text::tempo.attributes <> r.a THEN
+            differ := differ + 1;
+        END IF;
+        PERFORM r.a::jsonb, tempo.count(r.a), count(k) FROM tempo.keys(r.a) k;
+    END LOOP;
+    RAISE NOTICE 'some taken: %, read back differently: %', taken > 100, differ;
+END $$;
+
 DROP TABLE odd, back;
 DROP FUNCTION recv;
