@@ -107,7 +107,7 @@ DECLARE
     differ integer := 0;
 BEGIN
     FOR r IN SELECT recv(set_byte(s, floor(random() * length(s))::integer, floor(random() * 256)::integer)) AS a
-               FROM odd, LATERAL (SELECT tempo.attributes_send(odd.a) AS s) b, generate_series(1, 100) LOOP
+               FROM odd, LATERAL (SELECT tempo.attributes_send(odd.a) AS s) b, generate_series(1, 40) LOOP
         taken := taken + (r.a IS NOT NULL)::integer;
         IF r.a::text::tempo.attributes <> r.a THEN
             differ := differ + 1;

@@ -56,10 +56,10 @@ typedef struct Route
 void
 ingest_define_settings(void)
 {
-	DefineCustomIntVariable("tempo.retention", "How long spans are kept.",
-							"Older spans are rejected, and partitions that are older as a whole are dropped. "
-							"0 keeps everything.",
-							&ingest_retention, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"tempo.retention", "Age beyond which spans are not taken any more.",
+		"Spans that start earlier than this before now are rejected. 0 takes spans of any age.",
+		&ingest_retention, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomIntVariable("tempo.max_future", "How far ahead of now a span may start.",
 							"Spans further ahead are rejected. -1 takes everything.", &ingest_max_future,
 							MINS_PER_HOUR * HOURS_PER_DAY, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL,
