@@ -2,10 +2,12 @@
 # One program per file: test/unit/test_*.c, test/fuzz/fuzz_*.c, test/bench/bench_*.c.
 
 PURE_ALL    = $(filter-out $(GEN_SRCS),$(PURE_SRCS)) $(if $(wildcard src/traceql/lang/grammar.y),$(GEN_SRCS))
-PURE_LIBS   = -lzstd -llz4 -lz -lpcre2-8 -lprotobuf-c -lm
+PURE_LIBS   = -lzstd -llz4 -lz -levent -lnghttp2 -lpcre2-8 -lprotobuf-c -lm
 PURE_WARN   = $(filter -W%,$(PG_CFLAGS))
 PURE_FLAGS  = -std=gnu11 -g -Isrc -Itest -Itest/unit -Ibuild/proto -D_GNU_SOURCE $(PURE_WARN) -Wdeclaration-after-statement -MMD -MP
 SANITIZE    = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# In a variable, because a comma would end an argument of $(call).
+SANITIZE_FUZZ = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 CLANG      ?= $(firstword $(shell command -v clang clang-14 clang-19 2>/dev/null) clang)
 FUZZ_SECONDS ?= 60
 SAN_ENV     = ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -35,7 +37,7 @@ build/$(1)/pure.a: $$(PURE_ALL:%.c=build/$(1)/%.o) $$(PROTO_REL:%.proto=build/$(
 -include $$(PURE_ALL:%.c=build/$(1)/%.d) $$(wildcard build/$(1)/test/*/*.d)
 endef
 $(eval $(call pure_build,asan,gcc,-O1 $(SANITIZE)))
-$(eval $(call pure_build,fuzz,$(CLANG),-O1 -Wno-unknown-warning-option -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined))
+$(eval $(call pure_build,fuzz,$(CLANG),-O1 -Wno-unknown-warning-option $(SANITIZE_FUZZ)))
 $(eval $(call pure_build,bench,gcc,-O2))
 $(eval $(call pure_build,cov,gcc,-O0 --coverage))
 .PRECIOUS: build/asan/%.o build/fuzz/%.o build/bench/%.o build/cov/%.o

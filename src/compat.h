@@ -33,6 +33,11 @@ compat_required_perms(const PlannedStmt *stmt, const RangeTblEntry *rte)
 #endif
 }
 
+/* 16 made one function of the ownership checks of all kinds of objects. */
+#if PG_VERSION_NUM >= 160000
+#define pg_class_ownercheck(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#endif
+
 /* 16 renamed the identity of a relation's files, and lets tuple_update say more than yes or no. */
 #if PG_VERSION_NUM >= 160000
 #define compat_smgr_locator(smgr) (&(smgr)->smgr_rlocator.locator)

@@ -6,6 +6,7 @@
 
 #include "fmgr.h"
 #include "am/am.h"
+#include "merge/merge.h"
 #include "merge/partition.h"
 #include "miscadmin.h"
 #include "store/ingest.h"
@@ -19,6 +20,7 @@ void
 _PG_init(void)
 {
 	am_init();
+	merge_define_settings();
 	partition_define_settings();
 	ingest_define_settings();
 	tempo_define_worker_settings();

@@ -254,7 +254,7 @@ on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t
 	(void) flags;
 	/* The connection's window always returns: streams are what is held back. */
 	nghttp2_session_consume_connection(session, len);
-	if (s == NULL || s->answered)
+	if (s == NULL || s->answered || s->discard)
 	{
 		nghttp2_session_consume_stream(session, id, len);
 		return 0;
@@ -273,7 +273,12 @@ on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t
 		s->withheld = 0;
 	}
 	if (!h2->config.on_data(s, h2->config.arg))
+	{
+		s->discard = true;
 		h2_release_body(s);
+		nghttp2_session_consume_stream(session, id, s->withheld);
+		s->withheld = 0;
+	}
 	return 0;
 }
 
@@ -595,6 +600,14 @@ h2_adopt(H2 *h2, int fd, const uint8_t *bytes, size_t len)
 	h2_flush(h2);
 }
 
+/* Out of descriptors or memory: stop accepting until the next tick instead of spinning. */
+static void
+on_accept_error(struct evconnlistener *l, void *arg)
+{
+	evconnlistener_disable(l);
+	((H2 *) arg)->accepting = false;
+}
+
 static void
 on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
@@ -650,6 +663,7 @@ h2_listen(H2 *h2, int fd)
 						   fd);
 	if (l == NULL)
 		return false;
+	evconnlistener_set_error_cb(l, on_accept_error);
 	h2->listener[h2->nlisteners++] = l;
 	return true;
 }
@@ -699,6 +713,7 @@ h2_tick(H2 *h2)
 	for (H2Conn *c = h2->conns; c; c = c->next)
 		if ((c->idle && now - c->moved > PREFACE_SECONDS) || is_stalled(c, now))
 			conn_fail(c);
+	set_accepting(h2, h2->nconns < h2->config.max_connections);
 	h2_flush(h2);
 }
 

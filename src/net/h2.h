@@ -44,6 +44,9 @@ typedef struct H2Stream
 	size_t body_len;
 	bool complete;
 	bool answered;
+	bool discard; /* on_data wanted no more of the body */
+	int code;     /* the owner's: why */
+	char why[96];
 	void *user;
 
 	/* owned by h2.c */
@@ -66,7 +69,8 @@ typedef struct H2Config
 	Budget *budget;
 	unsigned max_connections;
 	void *arg;
-	/* Looks at the body so far; true: go on. false: it has answered, the rest of the body is thrown away. */
+	/* Looks at the body so far. false: throw it and the rest of it away; on_request is called all the same.
+	 */
 	bool (*on_data)(H2Stream *s, void *arg);
 	/* The request is complete. overloaded: answer that and nothing else. */
 	void (*on_request)(H2Stream *s, bool overloaded, void *arg);

@@ -60,6 +60,8 @@ struct Http1
 	bool accepting;
 };
 
+static bool accept_failed; /* somewhere in this process since the last tick */
+
 static time_t
 now_seconds(void)
 {
@@ -488,6 +490,15 @@ http1_create(const Http1Config *config)
 	return http;
 }
 
+/* Out of descriptors or memory: stop accepting until the next tick instead of spinning. */
+static void
+on_accept_error(struct evconnlistener *l, void *arg)
+{
+	(void) arg; /* evhttp's */
+	evconnlistener_disable(l);
+	accept_failed = true;
+}
+
 bool
 http1_listen(Http1 *http, int fd)
 {
@@ -505,6 +516,7 @@ http1_listen(Http1 *http, int fd)
 		evconnlistener_free(l);
 		return false;
 	}
+	evconnlistener_set_error_cb(l, on_accept_error);
 	http->nbound++;
 	return true;
 }
@@ -532,6 +544,12 @@ void
 http1_tick(Http1 *http)
 {
 	time_t limit = now_seconds() - REQUEST_SECONDS;
+
+	if (accept_failed)
+	{
+		accept_failed = http->accepting = false;
+		set_accepting(http, http->nconns < http->config.max_connections);
+	}
 
 	for (Http1Conn *c = http->conns; c; c = c->next)
 		if (c->started && c->started < limit && !c->request && !c->account.stopped)

@@ -51,8 +51,10 @@ companion_open(Relation rel, LOCKMODE lock, Companion *c)
 void
 companion_close(Companion *c)
 {
-	toast_close_indexes(c->indexes, c->nindexes, NoLock);
-	table_close(c->heap, NoLock);
+	LOCKMODE release = c->lock == AccessShareLock ? c->lock : NoLock;
+
+	toast_close_indexes(c->indexes, c->nindexes, release);
+	table_close(c->heap, release);
 }
 
 /*

@@ -25,7 +25,7 @@ typedef struct Companion
 	LOCKMODE lock;
 } Companion;
 
-/* Locks are kept until the transaction ends. Raises when the table has no TOAST relation. */
+/* Locks for writing are kept until the transaction ends. Raises when the table has no TOAST relation. */
 extern void companion_open(Relation rel, LOCKMODE lock, Companion *c);
 extern void companion_close(Companion *c);
 

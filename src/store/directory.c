@@ -81,6 +81,7 @@ directory_parse(Companion *c, const CompanionTuple *t, StoreUnit *unit, uint64 *
 	unit->bytes = e.bytes;
 	unit->tenant = e.tenant;
 	unit->level = e.level;
+	unit->entry_tid = t->tid;
 	unit->has_range = (e.flags & STORE_HAS_RANGE) != 0;
 	unit->has_split = (e.flags & STORE_HAS_SPLIT) != 0;
 	unit->made_at = e.made_at;

@@ -75,6 +75,7 @@ typedef struct StoreUnit
 	bool has_split;       /* segments: TC_SPLIT is set for some trace */
 	int64 made_at;        /* TimestampTz of insert or merge */
 	bool has_range;       /* the ranges in summary are known: tables with the span profile */
+	ItemPointerData entry_tid; /* segments: the directory tuple */
 	ImageSummary summary; /* start/end/trace ranges for pruning when has_range; else just counts */
 } StoreUnit;
 

@@ -19,9 +19,8 @@ static size_t max_message;
 
 /* An answer without a message: everything in one header block. */
 static void
-send_status(H2Stream *s, RpcCode code, const char *message)
+send_status(H2Stream *s, RpcCode code, const char *message, int retry)
 {
-	int retry = code == RPC_RESOURCE_EXHAUSTED ? RETRY_SECONDS : 0;
 	WireBuf text = {0};
 	WireBuf details = {0};
 	WireBuf encoded = {0};
@@ -54,7 +53,16 @@ static void
 refuse(H2Stream *s, RpcCode code, const char *message)
 {
 	export_count(s->body_len, true);
-	send_status(s, code, message);
+	send_status(s, code, message, 0);
+	h2_release_body(s);
+}
+
+/* Without RetryInfo RESOURCE_EXHAUSTED means that trying again is of no use. */
+static void
+refuse_for_now(H2Stream *s)
+{
+	export_count(s->body_len, true);
+	send_status(s, RPC_RESOURCE_EXHAUSTED, "too many bytes are waiting to be stored", RETRY_SECONDS);
 	h2_release_body(s);
 }
 
@@ -89,7 +97,7 @@ answer_call(ExportCall *call, const ExportAnswer *a)
 	if (a->code == RPC_OK)
 		send_success(s, a);
 	else
-		send_status(s, a->too_large ? RPC_RESOURCE_EXHAUSTED : a->code, a->message);
+		send_status(s, a->too_large ? RPC_RESOURCE_EXHAUSTED : a->code, a->message, 0);
 	h2_release_body(s);
 }
 
@@ -132,31 +140,30 @@ check_call(H2Stream *s)
 	return true;
 }
 
+/* Remember what on_request has to answer once the client has sent everything. */
 static bool
-check_length(H2Stream *s)
+refuse_later(H2Stream *s, RpcCode code, const char *message)
 {
-	char message[96];
-
-	if (s->body_len < PREFIX || message_length(s) <= max_message)
-		return true;
-	snprintf(message, sizeof(message), "message of %u bytes is larger than %zu", message_length(s),
-			 max_message);
-	refuse(s, RPC_RESOURCE_EXHAUSTED, message);
+	s->code = code;
+	strlcpy(s->why, message, sizeof(s->why));
 	return false;
 }
 
 static bool
 on_data(H2Stream *s, void *arg)
 {
+	char message[96];
+
 	if (s->body_len < PREFIX)
 		return true;
-	if (!check_call(s) || !check_length(s))
-		return false;
-	if (s->body_len - PREFIX > message_length(s))
+	if (message_length(s) > max_message)
 	{
-		refuse(s, RPC_INVALID_ARGUMENT, "more than one message in a unary call");
-		return false;
+		snprintf(message, sizeof(message), "message of %u bytes is larger than %zu", message_length(s),
+				 max_message);
+		return refuse_later(s, RPC_RESOURCE_EXHAUSTED, message);
 	}
+	if (s->body_len - PREFIX > message_length(s))
+		return refuse_later(s, RPC_INVALID_ARGUMENT, "more than one message in a unary call");
 	return true;
 }
 
@@ -231,7 +238,9 @@ on_request(H2Stream *s, bool overloaded, void *arg)
 	if (!check_call(s))
 		return;
 	if (overloaded)
-		refuse(s, RPC_RESOURCE_EXHAUSTED, "too many bytes are waiting to be stored");
+		refuse_for_now(s);
+	else if (s->discard)
+		refuse(s, s->code, s->why);
 	else if (s->body_len < PREFIX)
 		refuse(s, RPC_INVALID_ARGUMENT, "a unary call needs one message");
 	else

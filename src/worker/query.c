@@ -402,7 +402,7 @@ listen_anew(ListenSet *set)
 static void
 reload(ListenSet *set, char **addresses, int *port)
 {
-	http1_set_limits(server, LINK_MAX_BODY, tempo_max_connections);
+	http1_set_limits(server, LINK_MAX_BODY, worker_max_connections(1));
 	if (*addresses && strcmp(*addresses, tempo_listen_addresses) == 0 && *port == tempo_http_port)
 		return;
 	listen_anew(set);

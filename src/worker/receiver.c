@@ -18,8 +18,7 @@
 #include "worker/loop.h"
 #include "worker/worker.h"
 
-#define TICK_MS    100
-#define GOODBYE_MS 300
+#define TICK_MS 100
 
 typedef struct Listeners
 {
@@ -87,9 +86,11 @@ update_listeners(Listeners *now)
 static void
 apply_settings(Listeners *listeners)
 {
+	int connections = worker_max_connections(2);
+
 	budget.limit = (size_t) tempo_receiver_memory * 1024;
-	export_http_limits(tempo_max_request_bytes, tempo_max_connections);
-	export_grpc_limits(tempo_grpc_max_message_bytes, tempo_max_connections);
+	export_http_limits(tempo_max_request_bytes, connections);
+	export_grpc_limits(tempo_grpc_max_message_bytes, connections);
 	update_listeners(listeners);
 }
 
@@ -97,12 +98,9 @@ apply_settings(Listeners *listeners)
 static void
 say_goodbye(Loop *loop)
 {
-	struct timeval tv = {0, GOODBYE_MS * 1000};
-
 	export_grpc_unlisten();
 	export_http_unlisten();
 	export_grpc_goaway();
-	event_base_loopexit(loop->base, &tv);
 	event_base_loop(loop->base, EVLOOP_NONBLOCK);
 }
 

@@ -4,9 +4,12 @@
  */
 #include "postgres.h"
 
+#include <sys/resource.h>
+
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
@@ -145,6 +148,28 @@ worker_note_error(const char *message)
 	my_slot->last_error_at = now;
 	strlcpy(my_slot->last_error, message, sizeof(my_slot->last_error));
 	SpinLockRelease(&my_slot->mutex);
+}
+
+/*
+ * Sockets come on top of the descriptors fd.c counts with. The soft limit is raised as far as this process
+ * may; if that is not enough, fewer clients are served at a time rather than running out.
+ */
+int
+worker_max_connections(int servers)
+{
+	struct rlimit limit;
+	int64 room;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return Min(tempo_max_connections, 100);
+	if (limit.rlim_cur < limit.rlim_max)
+	{
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	room = (int64) Min(limit.rlim_cur, INT_MAX) - max_files_per_process - 64;
+	return (int) Min(tempo_max_connections, Max(room / servers, 16));
 }
 
 void

@@ -105,6 +105,8 @@ extern void worker_take_slot(Datum arg);
 extern void worker_set_listeners(const char *text);
 extern void worker_note_commit(void);
 extern void worker_note_error(const char *message);
+/* tempo.max_connections, or less when this process, with that many servers, has not the descriptors. */
+extern int worker_max_connections(int servers);
 /* Wake the launcher: something it decides on has changed. */
 extern void worker_wake_launcher(void);
 

@@ -1,0 +1,80 @@
+/*
+ * merge.h
+ *	  Recent batches into segments, and small segments into larger ones.
+ *
+ * A merge is a transaction, or part of one: it writes the new segments to the main fork, inserts their
+ * directory entries, and deletes the companion tuples of its inputs. Every snapshot sees one side. It works
+ * in rounds of about tempo.segment_rows rows, so memory is bounded.
+ *
+ * One merge runs in a database at a time (merge_lock): that is what makes split marks complete, and what
+ * lets one merge extend the main fork alone. Lock order: merge lock, RowExclusive on the table and its
+ * companion, LockPage(table, 0) for an instant. Inserts and reads are not held up.
+ */
+#ifndef TEMPO_MERGE_H
+#define TEMPO_MERGE_H
+
+#include "postgres.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
+#include "store/directory.h"
+#include "store/store.h"
+
+/* ---- settings (policy.c) ---- */
+extern int merge_segment_rows;
+extern int merge_delay; /* seconds */
+extern void merge_define_settings(void);
+
+/*
+ * For the merge worker, in a transaction of its caller: find a table of this database that has something
+ * to merge by the policy and merge one round of it. false: nothing to do, or another merge is running.
+ */
+extern bool merge_step(void);
+/* Tables a merge or check of this relation means: itself, or its leaves that use access method tempo. */
+extern List *merge_tables(Oid relid, LOCKMODE lock);
+
+/* ---- rounds (merge.c) ---- */
+
+/* Which units of a table go into the next round. */
+typedef struct MergeInputs
+{
+	StoreUnit *units;
+	int n;
+	uint64 below;    /* as of the snapshot */
+	StoreUnit *kept; /* segments that stay, for split marks */
+	int nkept;
+} MergeInputs;
+
+/* Take the lock for the rest of the transaction; false when wait is false and somebody has it. */
+extern bool merge_lock(bool wait);
+/* One round; 0 when by the policy (all = false), or at all (all = true), there is nothing to merge. */
+extern uint64 merge_round(Relation rel, bool all);
+
+/* ---- choosing (policy.c) ---- */
+
+/* false: nothing to merge. Lists are palloc'd. */
+extern bool merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all, MergeInputs *in);
+
+/* ---- reading inputs (inputs.c) ---- */
+
+typedef struct MergeBatches
+{
+	Batch **batches;
+	uint32 n;
+	uint64 rows;
+	ItemPointerData *tids; /* companion tuples to delete */
+	uint64 ntids;
+} MergeBatches;
+
+extern void merge_read_inputs(Relation rel, Companion *c, Snapshot snapshot, const MergeInputs *in,
+							  Arena *arena, MergeBatches *out);
+
+/* ---- split traces (split.c) ---- */
+
+/*
+ * Set TC_SPLIT for the traces of a sorted batch that also occur in other segments of the table or of its
+ * siblings under the same partitioned table. Returns whether there is one.
+ */
+extern bool merge_mark_split(Relation rel, Snapshot snapshot, uint64 tenant, const StoreUnit *kept, int nkept,
+							 Batch *batch);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * split.c
+ *	  Marking the split traces of a segment being written.
+ *
+ * Looked at: segments of the same tenant, in this table (those that stay) and in its siblings (all that
+ * the snapshot sees; the merge lock keeps others from adding some). By the range of ids, then the bloom
+ * filter, then the trace table. Other segments are not changed: readers take the union of all marks.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/partition.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "am/am.h"
+#include "merge/merge.h"
+#include "store/split.h"
+
+static bool
+ranges_meet(const ImageSummary *s, const uint8 *first, const uint8 *last)
+{
+	return memcmp(s->trace_min, last, 16) <= 0 && memcmp(first, s->trace_max, 16) <= 0;
+}
+
+/* Marks traces of batch that are in this segment too. */
+static bool
+mark_against(Relation rel, Snapshot snapshot, const StoreUnit *unit, Batch *batch)
+{
+	Column *ids = batch_column(batch, LEVEL_TRACE, TC_ID);
+	Column *split = batch_column(batch, LEVEL_TRACE, TC_SPLIT);
+	MemoryContext context;
+	MemoryContext old;
+	TraceFinder finder;
+	bool any = false;
+
+	if (ids->n == 0 || !ranges_meet(&unit->summary, ids->fixed, ids->fixed + (Size) (ids->n - 1) * 16))
+		return false;
+	context = AllocSetContextCreate(CurrentMemoryContext, "tempo split marks", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	store_trace_finder(&finder, store_open(rel, snapshot, unit, store_arena(context)));
+	for (uint32 i = 0; i < ids->n; i++)
+	{
+		if (i % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (store_has_trace(&finder, ids->fixed + (Size) i * 16))
+		{
+			split->i64[i] = 1;
+			any = true;
+		}
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return any;
+}
+
+static bool
+mark_against_all(Relation rel, Snapshot snapshot, uint64 tenant, const StoreUnit *units, int n, Batch *batch)
+{
+	bool any = false;
+
+	for (int i = 0; i < n; i++)
+		if (units[i].tenant == tenant && units[i].has_range)
+			any |= mark_against(rel, snapshot, &units[i], batch);
+	return any;
+}
+
+/* The other leaves of the partitioned table this one is a leaf of. */
+static List *
+siblings(Relation rel)
+{
+	List *ancestors;
+	List *leaves;
+
+	if (!rel->rd_rel->relispartition)
+		return NIL;
+	ancestors = get_partition_ancestors(RelationGetRelid(rel));
+	leaves = find_all_inheritors(llast_oid(ancestors), AccessShareLock, NULL);
+	return list_delete_oid(leaves, RelationGetRelid(rel));
+}
+
+static bool
+mark_against_table(Oid relid, Snapshot snapshot, uint64 tenant, Batch *batch)
+{
+	Relation rel;
+	Companion c;
+	UnitList segments = {0};
+	uint64 below;
+	bool any;
+
+	if (!am_is_tempo_oid(relid))
+		return false;
+	rel = table_open(relid, NoLock);
+	companion_open(rel, AccessShareLock, &c);
+	directory_read(&c, snapshot, &segments, &below);
+	companion_close(&c);
+	any = mark_against_all(rel, snapshot, tenant, segments.units, segments.n, batch);
+	table_close(rel, NoLock);
+	return any;
+}
+
+bool
+merge_mark_split(Relation rel, Snapshot snapshot, uint64 tenant, const StoreUnit *kept, int nkept,
+				 Batch *batch)
+{
+	bool any = mark_against_all(rel, snapshot, tenant, kept, nkept, batch);
+	ListCell *lc;
+
+	foreach (lc, siblings(rel))
+		any |= mark_against_table(lfirst_oid(lc), snapshot, tenant, batch);
+	return any;
+}
