@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "port/pg_crc32c.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -224,6 +225,8 @@ store_insert_batch_cid(Relation rel, Batch *batch, CommandId cid)
 	recent_insert(&c, &unit, image.p, cid, 1 + meta.next_segment / ENTRIES_PER_BLOCK);
 	UnlockPage(rel, 0, ShareLock);
 	companion_close(&c);
+	/* autoanalyze goes by this */
+	pgstat_count_heap_insert(rel, unit.nrows);
 	MemoryContextDelete(context);
 	return unit.first_row;
 }

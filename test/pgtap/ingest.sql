@@ -19,8 +19,8 @@ CREATE FUNCTION pg_temp.request(trace trace_id, span span_id, start_ns bigint, n
 SELECT has_function('public', 'tempo_ingest', ARRAY['bytea', 'text']);
 SELECT has_function('public', 'tempo_ingest_json', ARRAY['text', 'text']);
 SELECT has_function('public', 'tempo_ingest_json', ARRAY['bytea', 'text']);
-SELECT function_returns('public', 'tempo_ingest', 'bigint');
-SELECT volatility_is('public', 'tempo_ingest', 'volatile');
+SELECT function_returns('public', 'tempo_ingest', ARRAY['bytea', 'text'], 'bigint');
+SELECT volatility_is('public', 'tempo_ingest', ARRAY['bytea', 'text'], 'volatile');
 SELECT is((SELECT proparallel FROM pg_proc WHERE proname = 'tempo_ingest'), 'u', 'not for parallel plans');
 
 SELECT is(tempo_ingest(''), 0::bigint, 'an empty request has no spans');
