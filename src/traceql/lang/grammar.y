@@ -6,8 +6,7 @@
  *
  * One conflict is meant, see spansetExpr: after "(" spansetExpr, a ")" closes the spanset expression and
  * never a parenthesised pipeline. So the first operand of pipelines in parentheses must hold a "|", as in
- * Tempo. The parser's stack has a fixed size and lives in this function's frame: nothing is allocated
- * outside the arena.
+ * Tempo. The parser's stack has a fixed size and lives in yyparse()'s frame.
  */
 #include "traceql/lang/parser.h"
 
@@ -36,6 +35,7 @@ static TraceqlMetric *compare(TraceqlParser *st, TraceqlSpanset *filter, int64_t
 %define api.prefix {tqlyy}
 %define api.location.type {uint32_t}
 %define parse.error custom
+%define parse.lac full /* so that messages name what may really follow */
 %locations
 %param {TraceqlParser *st}
 %expect 1
@@ -645,7 +645,32 @@ classify(yysymbol_kind_t sym)
 	return CAT_SELF;
 }
 
-static const char *const category_names[] = {"an operator", "a value", "a pipeline stage", NULL};
+static bool
+holds(const yysymbol_kind_t *syms, int n, yysymbol_kind_t sym)
+{
+	for (int i = 0; i < n; i++)
+		if (syms[i] == sym)
+			return true;
+	return false;
+}
+
+static const char *
+category_name(Category cat, const yysymbol_kind_t *syms, int n)
+{
+	bool attribute = holds(syms, n, YYSYMBOL_ATTRIBUTE);
+
+	switch (cat)
+	{
+		case CAT_OPERATOR: return "an operator";
+		case CAT_STAGE: return holds(syms, n, YYSYMBOL_BY) ? "a pipeline stage" : "an aggregate";
+		default: break;
+	}
+	if (attribute)
+		return holds(syms, n, YYSYMBOL_INTEGER) ? "a value" : "an attribute";
+	if (holds(syms, n, YYSYMBOL_STRING))
+		return "a literal";
+	return holds(syms, n, YYSYMBOL_INTEGER) ? "a number" : "the name of an intrinsic";
+}
 
 /* Goes without saying where a value is expected. */
 static bool
@@ -678,9 +703,30 @@ summarise(const yysymbol_kind_t *syms, int n, const char **names)
 		if (out == MAX_ALTERNATIVES)
 			return 0;
 		named[cat] = true;
-		names[out++] = grouped ? category_names[cat] : yysymbol_name(syms[i]);
+		names[out++] = grouped ? category_name(cat, syms, n) : yysymbol_name(syms[i]);
 	}
 	return out;
+}
+
+static void
+put_text(Buf *out, const char *z)
+{
+	buf_put(out, z, strlen(z));
+}
+
+/* What people write by habit of other languages. */
+static const char *
+advice(Str word)
+{
+	static const char *const pairs[][2] = {
+		{"and", "; write && for and"}, {"AND", "; write && for AND"}, {"or", "; write || for or"},
+		{"OR", "; write || for OR"},   {"not", "; write ! for not"},  {"NOT", "; write ! for NOT"},
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (str_eq(word, str_lit(pairs[i][0])))
+			return pairs[i][1];
+	return "";
 }
 
 static int
@@ -699,9 +745,11 @@ yyreport_syntax_error(const yypcontext_t *ctx, TraceqlParser *st)
 	{
 		const char *sep = i == 0 ? ", expecting " : i == n - 1 ? " or " : ", ";
 
-		buf_put(&list, sep, strlen(sep));
-		buf_put(&list, names[i], strlen(names[i]));
+		put_text(&list, sep);
+		put_text(&list, names[i]);
 	}
+	if (!at_end)
+		put_text(&list, advice(str_of(st->text.p + st->start, st->end - st->start)));
 	buf_put_u8(&list, 0);
 	traceql_fail(st, TQL_ERROR_PARSE, *yypcontext_location(ctx), "syntax error: unexpected %s%s", found,
 				 (char *) list.p);

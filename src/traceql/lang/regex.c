@@ -11,7 +11,7 @@
 
 #define MAX_GROUPS   200  /* nesting; below PCRE2's own limit of 250, as every assertion is wrapped in one */
 #define MAX_REPEAT   1000 /* RE2's */
-#define FOLD_LIMIT   20000
+#define FOLD_LIMIT   5000
 #define MAX_CODE     0x10ffff
 #define NOT_A_REPEAT (-1)
 
