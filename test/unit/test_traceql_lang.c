@@ -597,8 +597,17 @@ static const Message messages[] = {
 										 "span.key"},
 	{"{ .a = 1",
 	 "parse error at line 1, col 9: syntax error: unexpected end of query, expecting `}` or an operator"},
-	{"", "parse error at line 1, col 1: syntax error: unexpected end of query, expecting a value, a pipeline "
-		 "stage or `{`"},
+	{"", "parse error at line 1, col 1: syntax error: unexpected end of query, expecting a number, a "
+		 "pipeline stage or `{`"},
+	{"{} {}", "parse error at line 1, col 4: syntax error: unexpected `{`, expecting end of query, `with`, "
+			  "`|` or an operator"},
+	{"{ .a = 1 and .b }", "parse error at line 1, col 10: syntax error: unexpected `and`, expecting `}` or "
+						  "an operator; write && for and"},
+	{"{ span:time }",
+	 "parse error at line 1, col 8: syntax error: unexpected `time`, expecting the name of an intrinsic"},
+	{"{} | select(1)", "parse error at line 1, col 13: syntax error: unexpected `1`, expecting an attribute"},
+	{"{} | rate() | count()",
+	 "parse error at line 1, col 15: syntax error: unexpected `count`, expecting `topk` or `bottomk`"},
 	{"{ name = 1 }", "invalid query at line 1, col 8: both sides of = must be of the same type, but `name = "
 					 "1` has string and int"},
 	{"{ name }",
