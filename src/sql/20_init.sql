@@ -6,20 +6,12 @@ CREATE FUNCTION tempo.unix_nano("time" timestamptz, below smallint, plus bigint 
 
 -- tempo.init(): makes tempo.spans and the views over it, as the caller, who owns them: they are dumped
 -- with their policies and are not part of the extension. May be called again: what is there stays.
--- Returns tempo.spans. Errors: 0A000 when the database is not UTF8; 42P07 or 42P16 when there is another
--- relation of that name.
+-- Returns tempo.spans. Error: 42P16 when there is another relation of that name.
 CREATE FUNCTION tempo.init() RETURNS regclass
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $init$
 DECLARE
     spans regclass := to_regclass('tempo.spans');
 BEGIN
-    IF current_setting('server_encoding') <> 'UTF8' THEN
-        RAISE feature_not_supported USING
-            MESSAGE = format('tempo needs a database with encoding UTF8, this one has %s',
-                             current_setting('server_encoding')),
-            HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0';
-    END IF;
-
     IF spans IS NULL THEN
         CREATE TABLE tempo.spans (
             tenant text NOT NULL DEFAULT 'single-tenant',

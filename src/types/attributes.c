@@ -165,11 +165,8 @@ find_argument(FunctionCallInfo fcinfo, Value *v)
 {
 	Str attributes = types_payload(PG_GETARG_DATUM(0));
 	text *key = PG_GETARG_TEXT_PP(1);
-	char *p = VARDATA_ANY(key);
-	int len = VARSIZE_ANY_EXHDR(key);
-	char *utf8 = pg_server_to_any(p, len, PG_UTF8);
 
-	return value_find(attributes, str_of(utf8, utf8 == p ? len : strlen(utf8)), v);
+	return value_find(attributes, str_of(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)), v);
 }
 
 PG_FUNCTION_INFO_V1(tempo_attributes_get);

@@ -11,7 +11,6 @@
 #include "types/types.h"
 
 #include "common/base64.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -259,13 +258,7 @@ number_of_jsonb(Numeric number, Value *v)
 static Str
 string_of_jsonb(const JsonbValue *jv, Arena *arena)
 {
-	char *p = jv->val.string.val;
-	int len = jv->val.string.len;
-	char *utf8 = pg_server_to_any(p, len, PG_UTF8);
-
-	if (utf8 != p)
-		len = (int) strlen(utf8);
-	return str_of(arena_dup(arena, utf8, len), len);
+	return str_of(arena_dup(arena, jv->val.string.val, jv->val.string.len), jv->val.string.len);
 }
 
 static void

@@ -20,11 +20,8 @@
 void
 types_parse_begin(TextCursor *cur, const char *text, size_t len, const char *type)
 {
-	/* values are kept as UTF-8 whatever the database holds */
-	char *utf8 = pg_server_to_any(text, (int) len, PG_UTF8);
-
-	cur->start = cur->pos = utf8;
-	cur->end = utf8 + (utf8 == text ? len : strlen(utf8));
+	cur->start = cur->pos = text;
+	cur->end = text + len;
 	cur->type = type;
 	cur->arena = types_arena();
 }

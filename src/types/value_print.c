@@ -5,7 +5,7 @@
  * A superset of JSON. Ints have neither point nor exponent, doubles always one of them (shortest digits
  * that read back the same), plus NaN, Infinity, -Infinity, and NaN(0x...) for NaNs with other bits; an
  * empty value is null; bytes are x"hex". Strings keep every byte: \u0000 is allowed, and bytes that are
- * not UTF-8 print as \xhh, which JSON does not have.
+ * not UTF-8 print as \xhh, which JSON does not have. The database is UTF8: CREATE EXTENSION sees to it.
  */
 #include "types/types.h"
 
@@ -29,18 +29,6 @@ print_u16_escape(StringInfo out, unsigned int unit)
 	appendStringInfo(out, "\\u%04x", unit);
 }
 
-/* A character outside the server encoding's reach: one or two UTF-16 units. */
-static void
-print_code_point(StringInfo out, pg_wchar c)
-{
-	if (c > 0xffff)
-	{
-		print_u16_escape(out, 0xd800 + ((c - 0x10000) >> 10));
-		c = 0xdc00 + ((c - 0x10000) & 0x3ff);
-	}
-	print_u16_escape(out, c);
-}
-
 /* Bytes of the UTF-8 character at p, 0 if there is none. */
 static int
 utf8_char_length(const unsigned char *p, const unsigned char *end)
@@ -61,10 +49,7 @@ print_high(StringInfo out, const unsigned char *p, const unsigned char *end)
 		appendStringInfo(out, "\\x%02x", *p);
 		return 1;
 	}
-	if (GetDatabaseEncoding() == PG_UTF8)
-		appendBinaryStringInfo(out, (const char *) p, len);
-	else
-		print_code_point(out, utf8_to_unicode(p));
+	appendBinaryStringInfo(out, (const char *) p, len);
 	return len;
 }
 
