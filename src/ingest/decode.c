@@ -246,9 +246,17 @@ static bool
 check_parent(Decoder *d, Str id, const uint8_t *at)
 {
 	if (id.len != 0 && id.len != 8)
-		return decode_fail(d, OTLP_INVALID_ID, at, "parent_span_id", "got %u bytes, expected 8 or none",
-						   id.len);
+		return decode_fail(d, OTLP_INVALID_ID, at, d->json ? "parentSpanId" : "parent_span_id",
+						   "got %u bytes, expected 8 or none", id.len);
 	return true;
+}
+
+void
+decode_set_start(Decoder *d, SpanFields *f, uint64_t start, bool any_events)
+{
+	if (any_events)
+		builder_shift_events(d->bb, (int64_t) (f->start - start));
+	f->start = start;
 }
 
 bool
@@ -256,8 +264,8 @@ decode_end_span(Decoder *d, SpanFields *f, const uint8_t *at)
 {
 	BatchBuilder *bb = d->bb;
 
-	if (!check_id(d, f->trace_id, 16, "trace_id", at) || !check_id(d, f->span_id, 8, "span_id", at) ||
-		!check_parent(d, f->parent_id, at))
+	if (!check_id(d, f->trace_id, 16, d->json ? "traceId" : "trace_id", at) ||
+		!check_id(d, f->span_id, 8, d->json ? "spanId" : "span_id", at) || !check_parent(d, f->parent_id, at))
 		return false;
 	builder_set_trace_id(bb, (const uint8_t *) f->trace_id.p);
 	builder_set_i64(bb, SC_SPAN_ID, id_number(f->span_id));

@@ -26,6 +26,7 @@ typedef struct Decoder
 	BatchBuilder *bb;
 	Arena *arena;
 	OtlpResult *res;
+	bool json; /* name fields as JSON does */
 	PathStep path[DECODE_MAX_PATH];
 	int depth;
 	uint32_t rows_before; /* in the builder when the request began */
@@ -103,6 +104,8 @@ extern bool decode_attr(Decoder *d, Level level, Str key, Value v, const uint8_t
 
 /* Start a span, giving the builder resource and scope when they are new. */
 extern void decode_begin_span(Decoder *d);
+/* Set the start; events taken before hold their distance to another one and move. */
+extern void decode_set_start(Decoder *d, SpanFields *f, uint64_t start, bool any_events);
 /* Check the ids, set the columns, end the span. */
 extern bool decode_end_span(Decoder *d, SpanFields *f, const uint8_t *at);
 

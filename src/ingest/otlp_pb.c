@@ -526,15 +526,6 @@ typedef struct SpanState
 	int64_t links;
 } SpanState;
 
-/* Events hold their distance to the start: those that came before it have to move. */
-static void
-set_start(Decoder *d, SpanState *s, uint64_t start)
-{
-	if (s->events > 0)
-		builder_shift_events(d->bb, (int64_t) (s->f.start - start));
-	s->f.start = start;
-}
-
 #define SPAN_KNOWN 0x1fffe /* 1 to 16 */
 
 static bool
@@ -548,7 +539,7 @@ span_field(Decoder *d, SpanState *s, const PbField *f)
 		case PB_TAG(4, PB_LEN): s->f.parent_id = f->s; return true;
 		case PB_TAG(5, PB_LEN): s->f.name = f->s; return true;
 		case PB_TAG(6, PB_VARINT): s->f.kind = (int32_t) f->u; return true;
-		case PB_TAG(7, PB_I64): set_start(d, s, f->u); return true;
+		case PB_TAG(7, PB_I64): decode_set_start(d, &s->f, f->u, s->events > 0); return true;
 		case PB_TAG(8, PB_I64): s->f.end = f->u; return true;
 		case PB_TAG(9, PB_LEN): return take_attribute(d, LEVEL_SPAN, f->s, s->attributes++);
 		case PB_TAG(10, PB_VARINT): s->f.dropped_attributes = (uint32_t) f->u; return true;
