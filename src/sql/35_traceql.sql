@@ -1,0 +1,38 @@
+-- traceql(query [, start, "end", max_traces, tenant]): the spans a TraceQL search matches, one row
+-- each; doc/traceql.md says what the language means.
+--   start, end: only traces that overlap this range, bounds included; NULL: no bound.
+--   max_traces: only the newest so many traces by start, rows newest trace first; NULL: all, in no order.
+--   tenant: only this tenant's spans; NULL: those of all, and traces of different tenants are different
+--   even with the same id.
+-- root_service and root_name are NULL when the root span is not there. spanset counts from 1 within a
+-- trace. attributes are those the query mentions or selects and the span has: keys without scope, with it
+-- (span.k, resource.k ...) where two have the same key; status and kind as words, durations as
+-- nanoseconds. spanset_attributes are what by() and aggregates attach, e.g. count(); a missing by() value
+-- is an empty one. A NULL query has no rows.
+-- Errors: 42601 the query is refused, 0A000 it cannot be executed yet (metrics), 42501 no SELECT on
+-- tempo.spans, 22023 max_traces below 1.
+CREATE FUNCTION @extschema@.traceql(
+    query text,
+    start timestamptz DEFAULT NULL,
+    "end" timestamptz DEFAULT NULL,
+    max_traces integer DEFAULT NULL,
+    tenant text DEFAULT NULL)
+RETURNS TABLE (
+    trace_id @extschema@.trace_id,
+    span_id @extschema@.span_id,
+    root_service text,
+    root_name text,
+    trace_start timestamptz,
+    trace_duration_ns bigint,
+    name text,
+    service text,
+    kind tempo.span_kind,
+    status tempo.status_code,
+    start_time timestamptz,
+    start_ns smallint,
+    duration_ns bigint,
+    attributes tempo.attributes,
+    spanset integer,
+    spanset_attributes tempo.attributes)
+    AS 'MODULE_PATHNAME', 'tempo_traceql' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+    COST 100000 ROWS 1000;

@@ -1,0 +1,60 @@
+/*
+ * source.h
+ *	  What a search reads: the leaves of tempo.spans, the segments and recent batches a snapshot sees in
+ *	  them, and the traces that are not whole in one segment.
+ */
+#ifndef TEMPO_TRACEQL_SOURCE_H
+#define TEMPO_TRACEQL_SOURCE_H
+
+#include "postgres.h"
+#include "store/store.h"
+#include "utils/hsearch.h"
+
+typedef struct SourceUnit
+{
+	Relation rel;
+	StoreUnit unit;
+	int tenant; /* index into Source.tenants; -1 not known yet */
+} SourceUnit;
+
+typedef struct Source
+{
+	MemoryContext context;
+	Snapshot snapshot;
+	const char *tenant; /* NULL: all */
+	int nrels;
+	Relation *rels;
+	int nsegments;
+	SourceUnit *segments; /* newest first */
+	int nrecent;
+	SourceUnit *recent;
+	int ntenants;
+	Str *tenants;
+	uint64 bytes_read; /* of images closed */
+} Source;
+
+/* Checks SELECT and row-level security, opens the leaves, lists what the snapshot sees. */
+extern Source *source_open(MemoryContext context, Snapshot snapshot, const char *tenant);
+extern void source_close(Source *source);
+/* Number of a tenant among those met. */
+extern int source_tenant(Source *source, Str tenant);
+/* The tenant of a segment, read from its first row; -1 when it is not the one asked for. */
+extern int source_segment_tenant(Source *source, SourceUnit *unit, Image *image);
+
+/* ---- split.c ---- */
+
+/* Traces in more than one image, or in a recent batch. */
+typedef struct Split Split;
+
+/*
+ * Find them, and the rows of those that overlap [from, to]; NULL when there are none. Their rows are read
+ * in chunks of whole traces.
+ */
+extern Split *split_find(Source *source, bool has_from, int64 from, bool has_to, int64 to);
+extern bool split_has(const Split *split, int tenant, const uint8 *trace_id);
+/* The next chunk as a sorted batch with traces; NULL at the end. Lives until the next call. */
+extern Batch *split_next(Split *split);
+extern uint64 split_count(const Split *split);
+extern void split_close(Split *split);
+
+#endif
