@@ -62,9 +62,7 @@ put_escaped(Buf *out, uint8_t c)
 		case '\n': json_raw(out, "\\n"); break;
 		case '\r': json_raw(out, "\\r"); break;
 		case '\t': json_raw(out, "\\t"); break;
-		default:
-			snprintf(text, sizeof(text), "\\u%04x", c);
-			json_raw(out, text);
+		default: snprintf(text, sizeof(text), "\\u%04x", c); json_raw(out, text);
 	}
 }
 
