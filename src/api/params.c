@@ -1,0 +1,329 @@
+/*
+ * params.c
+ *	  Decoding query strings and the text forms of their values; see params.h.
+ */
+#include "api/params.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void
+put_error(Buf *err, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_put(err, text, strlen(text));
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool
+params_decode(Arena *arena, Str text, bool plus_is_space, Str *out)
+{
+	char *o = arena_alloc(arena, text.len + 1);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < text.len; i++)
+	{
+		char c = text.p[i];
+
+		if (c == '%')
+		{
+			if (i + 2 >= text.len || hex_digit(text.p[i + 1]) < 0 || hex_digit(text.p[i + 2]) < 0)
+				return false;
+			c = (char) (hex_digit(text.p[i + 1]) << 4 | hex_digit(text.p[i + 2]));
+			i += 2;
+		}
+		else if (c == '+' && plus_is_space)
+			c = ' ';
+		o[n++] = c;
+	}
+	o[n] = '\0';
+	*out = str_of(o, n);
+	return true;
+}
+
+static uint32_t
+count_byte(Str s, char c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s.len; i++)
+		n += s.p[i] == c;
+	return n;
+}
+
+bool
+params_parse(Arena *arena, Str query, Params *params)
+{
+	const char *p = query.p;
+	const char *end = p + query.len;
+
+	params->arena = arena;
+	params->n = 0;
+	params->items = arena_alloc(arena, sizeof(Param) * (count_byte(query, '&') + 1));
+	while (p < end)
+	{
+		const char *stop = memchr(p, '&', end - p);
+		const char *eq;
+		Param *item = &params->items[params->n];
+
+		if (stop == NULL)
+			stop = end;
+		eq = memchr(p, '=', stop - p);
+		if (!params_decode(arena, str_of(p, (eq ? eq : stop) - p), true, &item->key) ||
+			!params_decode(arena, eq ? str_of(eq + 1, stop - eq - 1) : str_of(p, 0), true, &item->value))
+			return false;
+		if (stop > p)
+			params->n++;
+		p = stop + 1;
+	}
+	return true;
+}
+
+Str
+params_get(const Params *params, const char *key)
+{
+	for (uint32_t i = 0; i < params->n; i++)
+		if (params->items[i].value.len > 0 && str_eq(params->items[i].key, str_lit(key)))
+			return params->items[i].value;
+	return (Str){NULL, 0};
+}
+
+bool
+params_has(const Params *params, const char *key)
+{
+	return params_get(params, key).p != NULL;
+}
+
+bool
+params_u64(const Params *params, const char *key, uint64_t max, uint64_t *v, Buf *err)
+{
+	Str s = params_get(params, key);
+	uint64_t r = 0;
+
+	if (s.p == NULL)
+		return true;
+	for (uint32_t i = 0; i < s.len; i++)
+	{
+		uint64_t digit = (uint64_t) (s.p[i] - '0');
+
+		if (s.p[i] < '0' || s.p[i] > '9' || r > (UINT64_MAX - digit) / 10 || r * 10 + digit > max)
+		{
+			put_error(err, "invalid %s: \"%.*s\" is not a whole number from 0 to %llu", key,
+					  (int) (s.len > 60 ? 60 : s.len), s.p, (unsigned long long) max);
+			return false;
+		}
+		r = r * 10 + digit;
+	}
+	*v = r;
+	return true;
+}
+
+typedef struct Unit
+{
+	const char *name;
+	double ns;
+} Unit;
+
+static const Unit go_units[] = {{"ns", 1},   {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"\xce\xbcs", 1e3},
+								{"ms", 1e6}, {"s", 1e9},  {"m", 60e9},        {"h", 3600e9}};
+static const Unit prometheus_units[] = {{"ms", 1e6},         {"s", 1e9},     {"m", 60e9},
+										{"h", 3600e9},       {"d", 86400e9}, {"w", 7 * 86400e9},
+										{"y", 365 * 86400e9}};
+
+/* Longest unit name at p. */
+static const Unit *
+find_unit(const Unit *units, int nunits, const char *p, const char *end)
+{
+	const Unit *best = NULL;
+	size_t best_len = 0;
+
+	for (int i = 0; i < nunits; i++)
+	{
+		size_t len = strlen(units[i].name);
+
+		if (len > best_len && (size_t) (end - p) >= len && memcmp(p, units[i].name, len) == 0)
+		{
+			best = &units[i];
+			best_len = len;
+		}
+	}
+	return best;
+}
+
+/* Decimal number at *p; false when there is no digit. */
+static bool
+read_decimal(const char **p, const char *end, double *v)
+{
+	double r = 0;
+	double scale = 1;
+	bool point = false;
+	bool digits = false;
+
+	for (; *p < end && ((**p >= '0' && **p <= '9') || (**p == '.' && !point)); (*p)++)
+	{
+		if (**p == '.')
+		{
+			point = true;
+			continue;
+		}
+		digits = true;
+		r = r * 10 + (**p - '0');
+		if (point)
+			scale *= 10;
+	}
+	*v = r / scale;
+	return digits;
+}
+
+static bool
+parse_duration(Str text, const Unit *units, int nunits, int64_t *ns)
+{
+	const char *p = text.p;
+	const char *end = p + text.len;
+	double total = 0;
+	bool negative = false;
+
+	if (p < end && (*p == '-' || *p == '+'))
+		negative = *p++ == '-';
+	if (end - p == 1 && *p == '0')
+	{
+		*ns = 0;
+		return true;
+	}
+	if (p == end)
+		return false;
+	while (p < end)
+	{
+		const Unit *u;
+		double v;
+
+		if (!read_decimal(&p, end, &v) || (u = find_unit(units, nunits, p, end)) == NULL)
+			return false;
+		p += strlen(u->name);
+		total += v * u->ns;
+	}
+	if (total >= 9.2e18)
+		return false;
+	*ns = (int64_t) (negative ? -total : total);
+	return true;
+}
+
+bool
+parse_go_duration(Str text, int64_t *ns)
+{
+	return parse_duration(text, go_units, sizeof(go_units) / sizeof(go_units[0]), ns);
+}
+
+bool
+parse_prometheus_duration(Str text, int64_t *ns)
+{
+	return parse_duration(text, prometheus_units, sizeof(prometheus_units) / sizeof(prometheus_units[0]),
+						  ns) ||
+		   parse_go_duration(text, ns);
+}
+
+static bool
+logfmt_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* A quoted value at *p (after the opening quote): backslash takes the next character as it is. */
+static bool
+logfmt_quoted(Arena *arena, const char **p, const char *end, Str *out)
+{
+	char *o = arena_alloc(arena, end - *p + 1);
+	uint32_t n = 0;
+
+	while (*p < end && **p != '"')
+	{
+		if (**p == '\\' && *p + 1 < end)
+			(*p)++;
+		o[n++] = *(*p)++;
+	}
+	if (*p == end)
+		return false;
+	(*p)++;
+	*out = str_of(o, n);
+	return true;
+}
+
+static Str
+logfmt_bare(const char **p, const char *end, char stop)
+{
+	const char *start = *p;
+
+	while (*p < end && !logfmt_space(**p) && **p != stop && **p != '"')
+		(*p)++;
+	return str_of(start, *p - start);
+}
+
+static bool
+key_seen(const Params *params, Str key)
+{
+	for (uint32_t i = 0; i < params->n; i++)
+		if (str_eq(params->items[i].key, key))
+			return true;
+	return false;
+}
+
+bool
+parse_logfmt(Arena *arena, Str text, Params *out, Buf *err)
+{
+	const char *p = text.p;
+	const char *end = p + text.len;
+
+	out->arena = arena;
+	out->n = 0;
+	out->items = arena_alloc(arena, sizeof(Param) * (text.len / 2 + 1));
+	while (p < end)
+	{
+		Param item = {.value = str_lit("")};
+
+		if (logfmt_space(*p))
+		{
+			p++;
+			continue;
+		}
+		item.key = logfmt_bare(&p, end, '=');
+		if (item.key.len == 0 || (p < end && *p == '"'))
+		{
+			put_error(err, "invalid tags: logfmt syntax error at pos %d: unexpected '%c'",
+					  (int) (p - text.p + 1), *p);
+			return false;
+		}
+		if (p < end && *p == '=' && ++p < end && *p == '"')
+		{
+			p++;
+			if (!logfmt_quoted(arena, &p, end, &item.value))
+			{
+				put_error(err, "invalid tags: logfmt syntax error at pos %d: unterminated quoted value",
+						  (int) text.len);
+				return false;
+			}
+		}
+		else if (p > text.p && p[-1] == '=')
+			item.value = logfmt_bare(&p, end, '\0');
+		if (key_seen(out, item.key))
+		{
+			put_error(err, "invalid tags: tag %.*s has been set twice", (int) item.key.len, item.key.p);
+			return false;
+		}
+		out->items[out->n++] = item;
+	}
+	return true;
+}
