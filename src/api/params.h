@@ -1,7 +1,7 @@
 /*
  * params.h
  *	  The query string of an API request: decoded parameters, and typed reading of them with Tempo's rules
- *	  (an empty parameter counts as absent; times in unix seconds; Go durations).
+ *	  (an empty parameter counts as absent). Durations are read by traceql_read_duration().
  *
  * Plain C. Parameters live in the arena they were parsed into. The typed readers return false and put one
  * sentence for the client into err when the text is not what it should be.
@@ -35,10 +35,6 @@ extern bool params_has(const Params *params, const char *key);
 /* Unsigned decimal number of at most max; absent leaves *v alone. */
 extern bool params_u64(const Params *params, const char *key, uint64_t max, uint64_t *v, Buf *err);
 
-/* Text forms. Return false when malformed. */
-extern bool parse_go_duration(Str text, int64_t *ns);
-/* "1h", "2d", "1w": what the parameter since takes; Go durations too. */
-extern bool parse_prometheus_duration(Str text, int64_t *ns);
 /* logfmt: k=v k2="v 2" k3. Repeated keys are an error. */
 extern bool parse_logfmt(Arena *arena, Str text, Params *out, Buf *err);
 
