@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void
+__attribute__((format(printf, 2, 3))) static void
 put_error(Buf *err, const char *fmt, ...)
 {
 	char text[512];
@@ -66,19 +66,19 @@ count_byte(Str s, char c)
 }
 
 bool
-params_parse(Arena *arena, Str query, Params *params)
+params_parse(Arena *arena, Str query, QueryParams *params)
 {
 	const char *p = query.p;
 	const char *end = p + query.len;
 
 	params->arena = arena;
 	params->n = 0;
-	params->items = arena_alloc(arena, sizeof(Param) * (count_byte(query, '&') + 1));
+	params->items = arena_alloc(arena, sizeof(QueryParam) * (count_byte(query, '&') + 1));
 	while (p < end)
 	{
 		const char *stop = memchr(p, '&', end - p);
 		const char *eq;
-		Param *item = &params->items[params->n];
+		QueryParam *item = &params->items[params->n];
 
 		if (stop == NULL)
 			stop = end;
@@ -94,7 +94,7 @@ params_parse(Arena *arena, Str query, Params *params)
 }
 
 Str
-params_get(const Params *params, const char *key)
+params_get(const QueryParams *params, const char *key)
 {
 	for (uint32_t i = 0; i < params->n; i++)
 		if (params->items[i].value.len > 0 && str_eq(params->items[i].key, str_lit(key)))
@@ -103,13 +103,13 @@ params_get(const Params *params, const char *key)
 }
 
 bool
-params_has(const Params *params, const char *key)
+params_has(const QueryParams *params, const char *key)
 {
 	return params_get(params, key).p != NULL;
 }
 
 bool
-params_u64(const Params *params, const char *key, uint64_t max, uint64_t *v, Buf *err)
+params_u64(const QueryParams *params, const char *key, uint64_t max, uint64_t *v, Buf *err)
 {
 	Str s = params_get(params, key);
 	uint64_t r = 0;
@@ -169,7 +169,7 @@ logfmt_bare(const char **p, const char *end, char stop)
 }
 
 static bool
-key_seen(const Params *params, Str key)
+key_seen(const QueryParams *params, Str key)
 {
 	for (uint32_t i = 0; i < params->n; i++)
 		if (str_eq(params->items[i].key, key))
@@ -178,17 +178,17 @@ key_seen(const Params *params, Str key)
 }
 
 bool
-parse_logfmt(Arena *arena, Str text, Params *out, Buf *err)
+parse_logfmt(Arena *arena, Str text, QueryParams *out, Buf *err)
 {
 	const char *p = text.p;
 	const char *end = p + text.len;
 
 	out->arena = arena;
 	out->n = 0;
-	out->items = arena_alloc(arena, sizeof(Param) * (text.len / 2 + 1));
+	out->items = arena_alloc(arena, sizeof(QueryParam) * (text.len / 2 + 1));
 	while (p < end)
 	{
-		Param item = {.value = str_lit("")};
+		QueryParam item = {.value = str_lit("")};
 
 		if (logfmt_space(*p))
 		{

@@ -11,31 +11,31 @@
 
 #include "span/arena.h"
 
-typedef struct Param
+typedef struct QueryParam
 {
 	Str key;
 	Str value;
-} Param;
+} QueryParam;
 
-typedef struct Params
+typedef struct QueryParams
 {
-	Param *items;
+	QueryParam *items;
 	uint32_t n;
 	Arena *arena;
-} Params;
+} QueryParams;
 
 /* Splits at & and decodes %XX and +. false: a malformed escape. */
-extern bool params_parse(Arena *arena, Str query_string, Params *params);
+extern bool params_parse(Arena *arena, Str query_string, QueryParams *params);
 /* Decodes one path or query component. */
 extern bool params_decode(Arena *arena, Str text, bool plus_is_space, Str *out);
 /* First non-empty value, or an empty Str with p NULL. */
-extern Str params_get(const Params *params, const char *key);
-extern bool params_has(const Params *params, const char *key);
+extern Str params_get(const QueryParams *params, const char *key);
+extern bool params_has(const QueryParams *params, const char *key);
 
 /* Unsigned decimal number of at most max; absent leaves *v alone. */
-extern bool params_u64(const Params *params, const char *key, uint64_t max, uint64_t *v, Buf *err);
+extern bool params_u64(const QueryParams *params, const char *key, uint64_t max, uint64_t *v, Buf *err);
 
 /* logfmt: k=v k2="v 2" k3. Repeated keys are an error. */
-extern bool parse_logfmt(Arena *arena, Str text, Params *out, Buf *err);
+extern bool parse_logfmt(Arena *arena, Str text, QueryParams *out, Buf *err);
 
 #endif

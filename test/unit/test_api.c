@@ -107,7 +107,7 @@ test_values(void)
 static void
 test_params(void)
 {
-	Params p;
+	QueryParams p;
 	Buf err;
 	uint64_t v = 7;
 
@@ -129,7 +129,7 @@ test_params(void)
 static void
 test_logfmt(void)
 {
-	Params p;
+	QueryParams p;
 	Buf err;
 
 	buf_init(&err, arena, 0);
