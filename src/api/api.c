@@ -1,40 +1,151 @@
 /*
  * api.c
- *	  The routes of the query API.
+ *	  The routes of the query API, and what their handlers share.
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "miscadmin.h"
+#include "store/store.h"
 
 #include "api/api.h"
+#include "api/handlers.h"
 
 typedef struct Route
 {
-	const char *path;
-	void (*handle)(const ApiRequest *req, ApiResponse *res);
+	const char *path; /* a * at the end stands for the rest of the path, the argument */
+	void (*handle)(ApiCall *call);
 } Route;
 
+/* Versions of Grafana up to 12 read the version to know what they may ask for. */
 static void
-buildinfo(const ApiRequest *req, ApiResponse *res)
+handle_buildinfo(ApiCall *call)
 {
-	appendStringInfo(&res->body,
-					 "{\"version\":\"3.0.0\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\","
-					 "\"buildDate\":\"\",\"goVersion\":\"\"}");
+	appendStringInfoString(&call->res->body, "{\"version\":\"3.0.3\",\"revision\":\"\",\"branch\":\"\","
+											 "\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}");
 }
 
-static const Route routes[] = {{"/api/status/buildinfo", buildinfo}};
+static const Route routes[] = {{"/api/v2/traces/*", handle_trace_v2},
+							   {"/api/traces/*", handle_trace_v1},
+							   {"/api/status/buildinfo", handle_buildinfo}};
+
+/* Routes of Tempo that exist but are not answered here yet: said by name, so that nobody suspects a typo. */
+static const char *const later[] = {"/api/metrics/", "/api/search/tag", "/api/v2/search/tag",
+									"/api/overrides", "/api/mcp"};
+
+void
+api_refuse(ApiCall *call, int status, const char *fmt, ...)
+{
+	int missing = 1;
+
+	call->res->status = status;
+	call->res->content_type = API_TEXT;
+	resetStringInfo(&call->res->body);
+	while (missing > 0)
+	{
+		va_list args;
+
+		va_start(args, fmt);
+		missing = appendStringInfoVA(&call->res->body, fmt, args);
+		va_end(args);
+		if (missing > 0)
+			enlargeStringInfo(&call->res->body, missing);
+	}
+}
+
+void
+api_answer(ApiCall *call, const char *content_type, const Buf *body)
+{
+	call->res->content_type = content_type;
+	appendBinaryStringInfo(&call->res->body, (const char *) body->p, (int) body->len);
+}
+
+bool
+api_wants_protobuf(const ApiCall *call)
+{
+	return strstr(call->req->accept, API_PROTOBUF) != NULL;
+}
+
+bool
+api_time_range(ApiCall *call, bool *given, uint64 *start, uint64 *end)
+{
+	Buf err;
+
+	*start = *end = 0;
+	*given = params_has(&call->params, "start") || params_has(&call->params, "end");
+	buf_init(&err, call->arena, 0);
+	if (!params_u64(&call->params, "start", PG_UINT32_MAX, start, &err) ||
+		!params_u64(&call->params, "end", PG_UINT32_MAX, end, &err))
+		api_refuse(call, 400, "%.*s", (int) err.len, err.p);
+	else if (*given && *end <= *start)
+		api_refuse(call, 400,
+				   "http parameter start must be before end. received start=" UINT64_FORMAT
+				   " end=" UINT64_FORMAT,
+				   *start, *end);
+	else
+		return true;
+	return false;
+}
+
+/* Tenant names as Tempo allows them. */
+static bool
+read_tenant(ApiCall *call)
+{
+	const char *tenant = call->req->tenant;
+
+	call->tenant = pstrdup(tenant[0] != '\0' ? tenant : "single-tenant");
+	if (strchr(tenant, '|') != NULL)
+		api_refuse(call, 501, "queries over several tenants are not supported: X-Scope-OrgID must name one");
+	else if (strlen(tenant) > 150 || strcmp(tenant, ".") == 0 || strcmp(tenant, "..") == 0 ||
+			 tenant[strspn(tenant,
+						   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!-_.*'()")] != '\0')
+		api_refuse(call, 400,
+				   "X-Scope-OrgID is not a valid tenant: 1 to 150 letters, digits or characters of !-_.*'()");
+	else
+		return true;
+	return false;
+}
+
+/* Does the path match? Sets the argument, decoded; false in *ok when it cannot be. */
+static bool
+route_matches(const Route *route, ApiCall *call, bool *ok)
+{
+	size_t n = strlen(route->path);
+	const char *path = call->req->path;
+
+	*ok = true;
+	if (route->path[n - 1] != '*')
+		return strcmp(path, route->path) == 0;
+	if (strncmp(path, route->path, n - 1) != 0 || path[n - 1] == '\0')
+		return false;
+	*ok = params_decode(call->arena, str_lit(path + n - 1), false, &call->argument);
+	return true;
+}
+
+static void
+refuse_unknown(ApiCall *call)
+{
+	for (int i = 0; i < lengthof(later); i++)
+		if (strncmp(call->req->path, later[i], strlen(later[i])) == 0)
+		{
+			api_refuse(call, 501, "%s is not supported by this version of tempo", call->req->path);
+			return;
+		}
+	api_refuse(call, 404, "unknown route %s", call->req->path);
+}
 
 void
 api_handle(const ApiRequest *req, ApiResponse *res)
 {
+	ApiCall call = {.req = req, .res = res, .arena = store_arena(CurrentMemoryContext)};
+	bool ok = true;
+
 	for (int i = 0; i < lengthof(routes); i++)
-		if (strcmp(routes[i].path, req->path) == 0)
+		if (route_matches(&routes[i], &call, &ok))
 		{
-			routes[i].handle(req, res);
+			if (!ok || !params_parse(call.arena, str_lit(req->query), &call.params))
+				api_refuse(&call, 400, "invalid URL escape");
+			else if (read_tenant(&call))
+				routes[i].handle(&call);
 			return;
 		}
-	res->status = 404;
-	res->content_type = "text/plain; charset=utf-8";
-	appendStringInfo(&res->body, "unknown route %s", req->path);
+	refuse_unknown(&call);
 }

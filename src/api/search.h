@@ -9,6 +9,7 @@
 #ifndef TEMPO_API_SEARCH_H
 #define TEMPO_API_SEARCH_H
 
+#include "api/params.h"
 #include "traceql/eval/eval.h"
 
 typedef struct SearchAnswer SearchAnswer;
@@ -23,5 +24,11 @@ extern bool search_answer_full(const SearchAnswer *answer, int64_t *oldest);
 
 /* One value as an OTLP AnyValue in JSON: durations in Go notation, status and kind as words, nil as "nil". */
 extern void search_write_value(const EvalValue *value, Buf *out);
+
+/*
+ * The older form of search as TraceQL text: every tag on some span of the trace or its resource, and the
+ * trace's duration within the bounds (ns, 0: no bound).
+ */
+extern void search_tags_query(const QueryParams *tags, int64_t min_duration, int64_t max_duration, Buf *out);
 
 #endif

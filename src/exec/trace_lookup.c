@@ -1,0 +1,216 @@
+/*
+ * trace_lookup.c
+ *	  Finding the spans of one trace; see trace_lookup.h.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+#include "exec/trace_lookup.h"
+#include "merge/partition.h"
+#include "store/store.h"
+
+/* Rows found so far; inputs[i] is the batch that refs with batch = i point into. */
+typedef struct Found
+{
+	Arena *arena;
+	const uint8 *trace_id;
+	Str tenant;
+	Batch **inputs;
+	uint32 ninputs;
+	uint32 inputs_cap;
+	RowRef *refs;
+	uint32 nrefs;
+	uint32 refs_cap;
+} Found;
+
+Oid
+spans_check_readable(void)
+{
+	Oid spans = partition_parent();
+	AclResult acl = pg_class_aclcheck(spans, GetUserId(), ACL_SELECT);
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_TABLE, "spans");
+	if (check_enable_rls(spans, InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot look up a trace under row-level security"),
+						errdetail("Policies on \"tempo.spans\" apply to role \"%s\".",
+								  GetUserNameFromId(GetUserId(), false)),
+						errhint("Query tempo.spans in SQL, where the policies are enforced.")));
+	return spans;
+}
+
+static void
+add_input(Found *f, Batch *batch)
+{
+	if (f->ninputs == f->inputs_cap)
+	{
+		uint32 cap = f->inputs_cap ? f->inputs_cap * 2 : 16;
+
+		f->inputs = arena_grow(f->arena, f->inputs, sizeof(Batch *) * f->inputs_cap, sizeof(Batch *) * cap);
+		f->inputs_cap = cap;
+	}
+	f->inputs[f->ninputs++] = batch;
+}
+
+static void
+add_row(Found *f, uint32 row)
+{
+	if (f->nrefs == f->refs_cap)
+	{
+		uint32 cap = f->refs_cap ? f->refs_cap * 2 : 64;
+
+		f->refs = arena_grow(f->arena, f->refs, sizeof(RowRef) * f->refs_cap, sizeof(RowRef) * cap);
+		f->refs_cap = cap;
+	}
+	f->refs[f->nrefs++] = (RowRef){.batch = f->ninputs - 1, .row = row};
+}
+
+static bool
+same_tenant(Found *f, Batch *batch, uint32 row)
+{
+	return str_eq(column_str(batch_column(batch, LEVEL_SPAN, SC_TENANT), row), f->tenant);
+}
+
+/* Position of the trace in a sorted vector, or -1. */
+static int64
+find_in_vector(Batch *batch, const uint8 *trace_id)
+{
+	Column *ids = batch_column(batch, LEVEL_TRACE, TC_ID);
+	int64 lo = 0;
+	int64 hi = (int64) ids->n - 1;
+
+	while (lo <= hi)
+	{
+		int64 mid = (lo + hi) / 2;
+		int c = memcmp(ids->fixed + 16 * mid, trace_id, 16);
+
+		if (c == 0)
+			return mid;
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid - 1;
+	}
+	return -1;
+}
+
+static void
+collect_sorted(Found *f, Image *image)
+{
+	int64 v = image_maybe_trace(image, f->trace_id) ? image_find_trace(image, f->trace_id) : -1;
+	Batch *batch;
+	int64 t;
+
+	if (v < 0)
+		return;
+	batch = image_vector(image, (uint32) v, f->arena);
+	t = find_in_vector(batch, f->trace_id);
+	if (t < 0)
+		return;
+	add_input(f, batch);
+	for (uint32 row = batch->trace_first[t]; row < batch->trace_first[t + 1]; row++)
+		if (same_tenant(f, batch, row))
+			add_row(f, row);
+}
+
+static void
+collect_unsorted(Found *f, Image *image)
+{
+	for (uint32 v = 0; v < image_summary(image)->nvectors; v++)
+	{
+		Batch *batch = image_vector(image, v, f->arena);
+		const uint8 *ids = batch_column(batch, LEVEL_SPAN, SC_TRACE_ID)->fixed;
+		bool added = false;
+
+		CHECK_FOR_INTERRUPTS();
+		for (uint32 row = 0; row < batch_nrows(batch); row++)
+			if (memcmp(ids + 16 * (size_t) row, f->trace_id, 16) == 0 && same_tenant(f, batch, row))
+			{
+				if (!added)
+					add_input(f, batch);
+				added = true;
+				add_row(f, row);
+			}
+	}
+}
+
+static bool
+unit_may_hold(const StoreUnit *unit, const uint8 *trace_id, uint64 from, uint64 to)
+{
+	const ImageSummary *s = &unit->summary;
+
+	return memcmp(s->trace_min, trace_id, 16) <= 0 && memcmp(s->trace_max, trace_id, 16) >= 0 &&
+		   s->start_min <= to && s->end_max >= from;
+}
+
+static void
+collect_leaf(Found *f, Relation leaf, uint64 from, uint64 to)
+{
+	int nunits;
+	StoreUnit *units;
+
+	if (!store_profile(leaf)->spans)
+		return;
+	units = store_units(leaf, GetActiveSnapshot(), &nunits);
+	for (int i = 0; i < nunits; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!unit_may_hold(&units[i], f->trace_id, from, to))
+			continue;
+		if (units[i].kind == UNIT_SEGMENT)
+			collect_sorted(f, store_open(leaf, GetActiveSnapshot(), &units[i], f->arena));
+		else
+			collect_unsorted(f, store_open(leaf, GetActiveSnapshot(), &units[i], f->arena));
+	}
+}
+
+/* The rows found as one batch in batch_sort order. */
+static Batch *
+assemble(Found *f)
+{
+	Batch *batch;
+	RowRef *order;
+	uint32 n;
+
+	if (f->nrefs == 0)
+		return NULL;
+	batch = batch_gather(f->arena, f->inputs, f->ninputs, f->refs, f->nrefs);
+	order = batch_sort(f->arena, &batch, 1, &n);
+	batch = batch_gather(f->arena, &batch, 1, order, n);
+	batch_make_traces(batch);
+	return batch;
+}
+
+Batch *
+trace_lookup(const uint8 trace_id[16], const char *tenant, uint64 from, uint64 to, Arena *arena)
+{
+	Oid spans = spans_check_readable();
+	Relation parent = table_open(spans, AccessShareLock);
+	List *leaves = find_inheritance_children(spans, AccessShareLock);
+	Found f = {.arena = arena, .trace_id = trace_id, .tenant = str_lit(tenant)};
+	List *open = NIL;
+	ListCell *lc;
+	Batch *batch;
+
+	foreach (lc, leaves)
+	{
+		Relation leaf = table_open(lfirst_oid(lc), NoLock);
+
+		/* images read on demand: the relation stays open until the rows are copied */
+		open = lappend(open, leaf);
+		collect_leaf(&f, leaf, from, to);
+	}
+	batch = assemble(&f);
+	foreach (lc, open)
+		table_close((Relation) lfirst(lc), NoLock);
+	table_close(parent, NoLock);
+	return batch;
+}

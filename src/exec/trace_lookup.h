@@ -1,0 +1,25 @@
+/*
+ * trace_lookup.h
+ *	  All spans of one trace, wherever they are stored: segments and recent batches of every partition.
+ *
+ * Segments are passed over by the trace-id range of their directory entry and by their bloom filter; in the
+ * one vector that is left only the columns that are asked for are decoded.
+ */
+#ifndef TEMPO_TRACE_LOOKUP_H
+#define TEMPO_TRACE_LOOKUP_H
+
+#include "postgres.h"
+#include "span/batch.h"
+
+/*
+ * One sorted batch of the trace's spans with LEVEL_TRACE made, or NULL when there are none. from and to
+ * (unix ns, unsigned) pass over units that lie outside; spans are not cut. Checks that the current user may
+ * read tempo.spans. Needs an active snapshot. Everything is allocated in arena.
+ */
+extern Batch *trace_lookup(const uint8 trace_id[16], const char *tenant, uint64 from, uint64 to,
+						   Arena *arena);
+
+/* OID of tempo.spans, after checking SELECT for the current user and that no row-level policy applies. */
+extern Oid spans_check_readable(void);
+
+#endif
