@@ -80,14 +80,13 @@ sift_down(Kept *heap, uint32_t n)
 	for (uint32_t i = 0;;)
 	{
 		uint32_t oldest = i;
+		Kept t = heap[i];
 
 		for (uint32_t c = 2 * i + 1; c <= 2 * i + 2 && c < n; c++)
 			if (newer(heap[oldest].start, heap[oldest].trace_id, &heap[c]))
 				oldest = c;
 		if (oldest == i)
 			return;
-		Kept t = heap[i];
-
 		heap[i] = heap[oldest];
 		heap[oldest] = t;
 		i = oldest;
