@@ -5,7 +5,7 @@
 #include "postgres.h"
 
 #include "api/handlers.h"
-#include "api/json.h"
+#include "api/json_write.h"
 #include "api/trace.h"
 #include "exec/trace_lookup.h"
 #include "ingest/otlp.h"
@@ -123,12 +123,12 @@ write_v2_protobuf(const TraceAnswer *answer, Buf *out)
 static void
 write_v2_json(const TraceAnswer *answer, Buf *out)
 {
-	json_raw(out, "{\"trace\":");
+	json_put_raw(out, "{\"trace\":");
 	if (answer->batch != NULL)
 		trace_write_json(answer->batch, answer->rows, answer->nrows, "resourceSpans", out);
 	else
-		json_raw(out, "{}");
-	json_raw(out, ",\"metrics\":{}}");
+		json_put_raw(out, "{}");
+	json_put_raw(out, ",\"metrics\":{}}");
 }
 
 void

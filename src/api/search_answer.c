@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#include "api/json.h"
+#include "api/json_write.h"
 
 typedef struct Kept
 {
@@ -179,10 +179,10 @@ search_answer_write(SearchAnswer *a, Buf *out)
 	bool first = true;
 
 	qsort(a->heap, a->n, sizeof(Kept), newest_first);
-	json_raw(out, "\"traces\":[");
+	json_put_raw(out, "\"traces\":[");
 	for (uint32_t i = 0; i < a->n; i++)
 	{
-		json_comma(out, &first);
+		json_put_comma(out, &first);
 		buf_put(out, a->heap[i].text.p, a->heap[i].text.len);
 	}
 	buf_put_u8(out, ']');

@@ -6,7 +6,7 @@
 #include "api/search.h"
 #include "api/search_internal.h"
 
-#include "api/json.h"
+#include "api/json_write.h"
 
 static void
 put_duration(int64_t ns, Buf *out)
@@ -15,7 +15,7 @@ put_duration(int64_t ns, Buf *out)
 
 	buf_init(&text, out->arena, 32);
 	traceql_print_duration(ns, &text);
-	json_string(out, str_of((char *) text.p, text.len));
+	json_put_string(out, str_of((char *) text.p, text.len));
 }
 
 static void
@@ -23,7 +23,7 @@ put_string_value(Str s, Buf *out)
 {
 	Value v = {.type = VALUE_STRING, .s = s};
 
-	json_any_value(out, &v);
+	json_put_any_value(out, &v);
 }
 
 void
@@ -38,7 +38,7 @@ search_write_value(const EvalValue *value, Buf *out)
 		case EVAL_KIND: put_string_value(str_lit(traceql_kind_name(value->i)), out); return;
 		case EVAL_STRING: put_string_value(value->s, out); return;
 		case EVAL_DURATION:
-			json_raw(out, "{\"stringValue\":");
+			json_put_raw(out, "{\"stringValue\":");
 			put_duration(value->i, out);
 			buf_put_u8(out, '}');
 			return;
@@ -48,7 +48,7 @@ search_write_value(const EvalValue *value, Buf *out)
 		case EVAL_ARRAY: v = (Value){.type = VALUE_ARRAY, .s = value->s}; break;
 		default: break;
 	}
-	json_any_value(out, &v);
+	json_put_any_value(out, &v);
 }
 
 static void
@@ -59,10 +59,10 @@ write_attrs(const MatchAttr *attrs, uint32_t n, Buf *out)
 	buf_put_u8(out, '[');
 	for (uint32_t i = 0; i < n; i++)
 	{
-		json_comma(out, &first);
-		json_raw(out, "{\"key\":");
-		json_string(out, attrs[i].key);
-		json_raw(out, ",\"value\":");
+		json_put_comma(out, &first);
+		json_put_raw(out, "{\"key\":");
+		json_put_string(out, attrs[i].key);
+		json_put_raw(out, ",\"value\":");
 		search_write_value(&attrs[i].value, out);
 		buf_put_u8(out, '}');
 	}
@@ -103,24 +103,24 @@ write_span(const MatchSpan *span, bool name_known, Buf *out)
 
 	for (int i = 0; i < 8; i++)
 		id[i] = (uint8_t) (span->span_id >> (56 - 8 * i));
-	json_raw(out, "{\"spanID\":\"");
+	json_put_raw(out, "{\"spanID\":\"");
 	put_hex(id, 8, out);
 	buf_put_u8(out, '"');
 	if (name_known && span->name.len > 0)
 	{
-		json_key(out, &first, "name");
-		json_string(out, span->name);
+		json_put_key(out, &first, "name");
+		json_put_string(out, span->name);
 	}
-	json_key(out, &first, "startTimeUnixNano");
-	json_quoted_u64(out, (uint64_t) span->start);
+	json_put_key(out, &first, "startTimeUnixNano");
+	json_put_quoted_u64(out, (uint64_t) span->start);
 	if (span->duration != 0)
 	{
-		json_key(out, &first, "durationNanos");
-		json_quoted_u64(out, (uint64_t) span->duration);
+		json_put_key(out, &first, "durationNanos");
+		json_put_quoted_u64(out, (uint64_t) span->duration);
 	}
 	if (span->nattrs > 0)
 	{
-		json_key(out, &first, "attributes");
+		json_put_key(out, &first, "attributes");
 		write_attrs(span->attrs, span->nattrs, out);
 	}
 	buf_put_u8(out, '}');
@@ -131,17 +131,17 @@ write_spanset(const MatchSpanset *set, bool name_known, Buf *out)
 {
 	bool first = true;
 
-	json_raw(out, "{\"spans\":[");
+	json_put_raw(out, "{\"spans\":[");
 	for (uint32_t i = 0; i < set->nspans; i++)
 	{
-		json_comma(out, &first);
+		json_put_comma(out, &first);
 		write_span(&set->spans[i], name_known, out);
 	}
-	json_raw(out, "],\"matched\":");
-	json_u64(out, set->matched);
+	json_put_raw(out, "],\"matched\":");
+	json_put_u64(out, set->matched);
 	if (set->nattrs > 0)
 	{
-		json_raw(out, ",\"attributes\":");
+		json_put_raw(out, ",\"attributes\":");
 		write_attrs(set->attrs, set->nattrs, out);
 	}
 	buf_put_u8(out, '}');
@@ -152,23 +152,23 @@ write_services(const MatchTrace *trace, Buf *out)
 {
 	bool first_service = true;
 
-	json_raw(out, ",\"serviceStats\":{");
+	json_put_raw(out, ",\"serviceStats\":{");
 	for (uint32_t i = 0; i < trace->nservices; i++)
 	{
 		bool first = true;
 
-		json_comma(out, &first_service);
-		json_string(out, trace->services[i].name);
-		json_raw(out, ":{");
+		json_put_comma(out, &first_service);
+		json_put_string(out, trace->services[i].name);
+		json_put_raw(out, ":{");
 		if (trace->services[i].spans > 0)
 		{
-			json_key(out, &first, "spanCount");
-			json_u64(out, trace->services[i].spans);
+			json_put_key(out, &first, "spanCount");
+			json_put_u64(out, trace->services[i].spans);
 		}
 		if (trace->services[i].errors > 0)
 		{
-			json_key(out, &first, "errorCount");
-			json_u64(out, trace->services[i].errors);
+			json_put_key(out, &first, "errorCount");
+			json_put_u64(out, trace->services[i].errors);
 		}
 		buf_put_u8(out, '}');
 	}
@@ -182,12 +182,12 @@ write_spansets(const MatchTrace *trace, bool name_known, Buf *out)
 
 	if (trace->nsets == 0)
 		return;
-	json_raw(out, ",\"spanSet\":");
+	json_put_raw(out, ",\"spanSet\":");
 	write_spanset(&trace->sets[0], name_known, out);
-	json_raw(out, ",\"spanSets\":[");
+	json_put_raw(out, ",\"spanSets\":[");
 	for (uint32_t i = 0; i < trace->nsets; i++)
 	{
-		json_comma(out, &first);
+		json_put_comma(out, &first);
 		write_spanset(&trace->sets[i], name_known, out);
 	}
 	buf_put_u8(out, ']');
@@ -200,21 +200,21 @@ search_write_trace(const MatchTrace *trace, bool name_known, bool trace_only, Bu
 	Str root_service =
 		trace->root_service.len > 0 ? trace->root_service : str_lit("<root span not yet received>");
 
-	json_raw(out, "{\"traceID\":\"");
+	json_put_raw(out, "{\"traceID\":\"");
 	put_trace_id(trace->trace_id, out);
-	json_raw(out, "\",\"rootServiceName\":");
-	json_string(out, root_service);
+	json_put_raw(out, "\",\"rootServiceName\":");
+	json_put_string(out, root_service);
 	if (trace->root_name.len > 0)
 	{
-		json_raw(out, ",\"rootTraceName\":");
-		json_string(out, trace->root_name);
+		json_put_raw(out, ",\"rootTraceName\":");
+		json_put_string(out, trace->root_name);
 	}
-	json_raw(out, ",\"startTimeUnixNano\":");
-	json_quoted_u64(out, (uint64_t) trace->start);
+	json_put_raw(out, ",\"startTimeUnixNano\":");
+	json_put_quoted_u64(out, (uint64_t) trace->start);
 	if ((uint32_t) ms != 0)
 	{
-		json_raw(out, ",\"durationMs\":");
-		json_u64(out, (uint32_t) ms);
+		json_put_raw(out, ",\"durationMs\":");
+		json_put_u64(out, (uint32_t) ms);
 	}
 	if (!trace_only)
 		write_spansets(trace, name_known, out);

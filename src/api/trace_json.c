@@ -4,7 +4,7 @@
  */
 #include "api/trace.h"
 
-#include "api/json.h"
+#include "api/json_write.h"
 
 static const char *const kind_names[] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
 										 "SPAN_KIND_CLIENT",      "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"};
@@ -27,8 +27,8 @@ member_string(Buf *out, bool *first, const char *key, Str s)
 {
 	if (s.len == 0)
 		return;
-	json_key(out, first, key);
-	json_string(out, s);
+	json_put_key(out, first, key);
+	json_put_string(out, s);
 }
 
 static void
@@ -36,8 +36,8 @@ member_base64(Buf *out, bool *first, const char *key, Str s)
 {
 	if (s.len == 0)
 		return;
-	json_key(out, first, key);
-	json_base64(out, s);
+	json_put_key(out, first, key);
+	json_put_base64(out, s);
 }
 
 static void
@@ -45,8 +45,8 @@ member_u32(Buf *out, bool *first, const char *key, int64_t v)
 {
 	if (v == 0)
 		return;
-	json_key(out, first, key);
-	json_u64(out, (uint64_t) v);
+	json_put_key(out, first, key);
+	json_put_u64(out, (uint64_t) v);
 }
 
 static void
@@ -54,8 +54,8 @@ member_time(Buf *out, bool *first, const char *key, uint64_t ns)
 {
 	if (ns == 0)
 		return;
-	json_key(out, first, key);
-	json_quoted_u64(out, ns);
+	json_put_key(out, first, key);
+	json_put_quoted_u64(out, ns);
 }
 
 /* An 8-byte id held as a number; zero is none. */
@@ -77,11 +77,11 @@ member_enum(Buf *out, bool *first, const char *key, int64_t v, const char *const
 {
 	if (v == 0)
 		return;
-	json_key(out, first, key);
+	json_put_key(out, first, key);
 	if (v > 0 && v < nnames)
-		json_string(out, str_lit(names[v]));
+		json_put_string(out, str_lit(names[v]));
 	else
-		json_u64(out, (uint64_t) v);
+		json_put_u64(out, (uint64_t) v);
 }
 
 /* "attributes" from encoded attributes, left out when there are none. */
@@ -90,8 +90,8 @@ member_attributes(Buf *out, bool *first, Str attributes)
 {
 	if (attributes.len <= 1)
 		return;
-	json_key(out, first, "attributes");
-	json_attributes(out, attributes);
+	json_put_key(out, first, "attributes");
+	json_put_attributes(out, attributes);
 }
 
 static void
@@ -140,11 +140,11 @@ member_events(Batch *b, uint32_t row, uint64_t start, Buf *out, bool *first)
 
 	if (at[row] == at[row + 1])
 		return;
-	json_key(out, first, "events");
+	json_put_key(out, first, "events");
 	buf_put_u8(out, '[');
 	for (uint32_t e = at[row]; e < at[row + 1]; e++)
 	{
-		json_comma(out, &first_event);
+		json_put_comma(out, &first_event);
 		write_event(b, e, start, out);
 	}
 	buf_put_u8(out, ']');
@@ -158,11 +158,11 @@ member_links(Batch *b, uint32_t row, Buf *out, bool *first)
 
 	if (at[row] == at[row + 1])
 		return;
-	json_key(out, first, "links");
+	json_put_key(out, first, "links");
 	buf_put_u8(out, '[');
 	for (uint32_t l = at[row]; l < at[row + 1]; l++)
 	{
-		json_comma(out, &first_link);
+		json_put_comma(out, &first_link);
 		write_link(b, l, out);
 	}
 	buf_put_u8(out, ']');
@@ -173,7 +173,7 @@ member_status(Batch *b, uint32_t row, Buf *out, bool *first)
 {
 	bool first_member = true;
 
-	json_key(out, first, "status");
+	json_put_key(out, first, "status");
 	buf_put_u8(out, '{');
 	member_string(out, &first_member, "message", get_str(b, LEVEL_SPAN, SC_STATUS_MESSAGE, row));
 	member_enum(out, &first_member, "code", get_i64(b, LEVEL_SPAN, SC_STATUS, row), status_names, 3);
@@ -212,10 +212,10 @@ write_resource(Batch *b, uint32_t row, Buf *out)
 {
 	bool first = true;
 
-	json_raw(out, "{\"resource\":{");
+	json_put_raw(out, "{\"resource\":{");
 	member_attributes(out, &first, get_str(b, LEVEL_SPAN, SC_RESOURCE, row));
 	member_u32(out, &first, "droppedAttributesCount", get_i64(b, LEVEL_SPAN, SC_RESOURCE_DROPPED, row));
-	json_raw(out, "},\"scopeSpans\":[");
+	json_put_raw(out, "},\"scopeSpans\":[");
 }
 
 static void
@@ -223,12 +223,12 @@ write_scope(Batch *b, uint32_t row, Buf *out)
 {
 	bool first = true;
 
-	json_raw(out, "{\"scope\":{");
+	json_put_raw(out, "{\"scope\":{");
 	member_string(out, &first, "name", get_str(b, LEVEL_SPAN, SC_SCOPE_NAME, row));
 	member_string(out, &first, "version", get_str(b, LEVEL_SPAN, SC_SCOPE_VERSION, row));
 	member_attributes(out, &first, get_str(b, LEVEL_SPAN, SC_SCOPE, row));
 	member_u32(out, &first, "droppedAttributesCount", get_i64(b, LEVEL_SPAN, SC_SCOPE_DROPPED, row));
-	json_raw(out, "},\"spans\":[");
+	json_put_raw(out, "},\"spans\":[");
 }
 
 /* ],"schemaUrl":".."}: the end of a ScopeSpans or ResourceSpans, whose members so far are not empty. */
@@ -264,7 +264,7 @@ trace_write_json(Batch *b, const uint32_t *rows, uint32_t n, const char *key, Bu
 	buf_put_u8(out, '{');
 	if (n > 0)
 	{
-		json_key(out, &first, key);
+		json_put_key(out, &first, key);
 		buf_put_u8(out, '[');
 	}
 	for (uint32_t i = 0; i < n; i++)

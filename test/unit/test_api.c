@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "api/json.h"
+#include "api/json_write.h"
 #include "api/params.h"
 #include "api/trace.h"
 
@@ -31,7 +31,7 @@ check_string(const char *bytes, size_t len, const char *expected)
 	Buf out;
 
 	buf_init(&out, arena, 0);
-	json_string(&out, str_of(bytes, len));
+	json_put_string(&out, str_of(bytes, len));
 	check_text(&out, expected, expected);
 }
 
@@ -41,7 +41,7 @@ check_double(double v, const char *expected)
 	Buf out;
 
 	buf_init(&out, arena, 0);
-	json_double(&out, v);
+	json_put_double(&out, v);
 	check_text(&out, expected, expected);
 }
 
@@ -51,7 +51,7 @@ check_base64(const char *bytes, const char *expected)
 	Buf out;
 
 	buf_init(&out, arena, 0);
-	json_base64(&out, str_lit(bytes));
+	json_put_base64(&out, str_lit(bytes));
 	check_text(&out, expected, expected);
 }
 
@@ -94,7 +94,7 @@ test_values(void)
 	value_write_kv(&attrs, str_lit("e"), &empty);
 	value_write_kv(&attrs, str_lit("a"), &array);
 	buf_init(&out, arena, 0);
-	json_attributes(&out, text_of(&attrs));
+	json_put_attributes(&out, text_of(&attrs));
 	check_text(&out,
 			   "[{\"key\":\"i\",\"value\":{\"intValue\":\"-5\"}},{\"key\":\"b\",\"value\":{\"bytesValue\":"
 			   "\"AP8=\"}},"

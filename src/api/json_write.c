@@ -1,8 +1,8 @@
 /*
- * json.c
- *	  Writing JSON; see json.h for the dialect.
+ * json_write.c
+ *	  Writing JSON; see json_write.h for the dialect.
  */
-#include "api/json.h"
+#include "api/json_write.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -10,13 +10,13 @@
 #include <stdlib.h>
 
 void
-json_raw(Buf *out, const char *text)
+json_put_raw(Buf *out, const char *text)
 {
 	buf_put(out, text, strlen(text));
 }
 
 void
-json_comma(Buf *out, bool *first)
+json_put_comma(Buf *out, bool *first)
 {
 	if (!*first)
 		buf_put_u8(out, ',');
@@ -24,11 +24,11 @@ json_comma(Buf *out, bool *first)
 }
 
 void
-json_key(Buf *out, bool *first, const char *key)
+json_put_key(Buf *out, bool *first, const char *key)
 {
-	json_comma(out, first);
+	json_put_comma(out, first);
 	buf_put_u8(out, '"');
-	json_raw(out, key);
+	json_put_raw(out, key);
 	buf_put(out, "\":", 2);
 }
 
@@ -57,17 +57,17 @@ put_escaped(Buf *out, uint8_t c)
 
 	switch (c)
 	{
-		case '"': json_raw(out, "\\\""); break;
-		case '\\': json_raw(out, "\\\\"); break;
-		case '\n': json_raw(out, "\\n"); break;
-		case '\r': json_raw(out, "\\r"); break;
-		case '\t': json_raw(out, "\\t"); break;
-		default: snprintf(text, sizeof(text), "\\u%04x", c); json_raw(out, text);
+		case '"': json_put_raw(out, "\\\""); break;
+		case '\\': json_put_raw(out, "\\\\"); break;
+		case '\n': json_put_raw(out, "\\n"); break;
+		case '\r': json_put_raw(out, "\\r"); break;
+		case '\t': json_put_raw(out, "\\t"); break;
+		default: snprintf(text, sizeof(text), "\\u%04x", c); json_put_raw(out, text);
 	}
 }
 
 void
-json_string(Buf *out, Str s)
+json_put_string(Buf *out, Str s)
 {
 	const uint8_t *p = (const uint8_t *) s.p;
 	const uint8_t *end = p + s.len;
@@ -100,7 +100,7 @@ json_string(Buf *out, Str s)
 }
 
 void
-json_u64(Buf *out, uint64_t v)
+json_put_u64(Buf *out, uint64_t v)
 {
 	char text[24];
 
@@ -108,15 +108,15 @@ json_u64(Buf *out, uint64_t v)
 }
 
 void
-json_quoted_u64(Buf *out, uint64_t v)
+json_put_quoted_u64(Buf *out, uint64_t v)
 {
 	buf_put_u8(out, '"');
-	json_u64(out, v);
+	json_put_u64(out, v);
 	buf_put_u8(out, '"');
 }
 
 void
-json_quoted_i64(Buf *out, int64_t v)
+json_put_quoted_i64(Buf *out, int64_t v)
 {
 	char text[28];
 
@@ -124,14 +124,14 @@ json_quoted_i64(Buf *out, int64_t v)
 }
 
 void
-json_double(Buf *out, double v)
+json_put_double(Buf *out, double v)
 {
 	char text[40];
 
 	if (isnan(v))
-		json_raw(out, "\"NaN\"");
+		json_put_raw(out, "\"NaN\"");
 	else if (isinf(v))
-		json_raw(out, v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+		json_put_raw(out, v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
 	else
 	{
 		/* the shortest of 15 to 17 digits that reads back the same */
@@ -141,12 +141,12 @@ json_double(Buf *out, double v)
 			if (digits == 17 || strtod(text, NULL) == v)
 				break;
 		}
-		json_raw(out, text);
+		json_put_raw(out, text);
 	}
 }
 
 void
-json_base64(Buf *out, Str bytes)
+json_put_base64(Buf *out, Str bytes)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const uint8_t *p = (const uint8_t *) bytes.p;
@@ -184,54 +184,54 @@ put_array(Buf *out, Str members)
 	Value v;
 	bool first = true;
 
-	json_raw(out, "{\"values\":[");
+	json_put_raw(out, "{\"values\":[");
 	if (value_iter_begin(&it, members))
 		while (value_iter_next(&it, &v))
 		{
-			json_comma(out, &first);
-			json_any_value(out, &v);
+			json_put_comma(out, &first);
+			json_put_any_value(out, &v);
 		}
-	json_raw(out, "]}");
+	json_put_raw(out, "]}");
 }
 
 void
-json_any_value(Buf *out, const Value *v)
+json_put_any_value(Buf *out, const Value *v)
 {
 	switch (v->type)
 	{
-		case VALUE_EMPTY: json_raw(out, "{}"); return;
+		case VALUE_EMPTY: json_put_raw(out, "{}"); return;
 		case VALUE_STRING:
-			json_raw(out, "{\"stringValue\":");
-			json_string(out, v->s);
+			json_put_raw(out, "{\"stringValue\":");
+			json_put_string(out, v->s);
 			break;
-		case VALUE_BOOL: json_raw(out, v->b ? "{\"boolValue\":true" : "{\"boolValue\":false"); break;
+		case VALUE_BOOL: json_put_raw(out, v->b ? "{\"boolValue\":true" : "{\"boolValue\":false"); break;
 		case VALUE_INT:
-			json_raw(out, "{\"intValue\":");
-			json_quoted_i64(out, v->i);
+			json_put_raw(out, "{\"intValue\":");
+			json_put_quoted_i64(out, v->i);
 			break;
 		case VALUE_DOUBLE:
-			json_raw(out, "{\"doubleValue\":");
-			json_double(out, v->d);
+			json_put_raw(out, "{\"doubleValue\":");
+			json_put_double(out, v->d);
 			break;
 		case VALUE_ARRAY:
-			json_raw(out, "{\"arrayValue\":");
+			json_put_raw(out, "{\"arrayValue\":");
 			put_array(out, v->s);
 			break;
 		case VALUE_KVLIST:
-			json_raw(out, "{\"kvlistValue\":{\"values\":");
-			json_attributes(out, v->s);
+			json_put_raw(out, "{\"kvlistValue\":{\"values\":");
+			json_put_attributes(out, v->s);
 			buf_put_u8(out, '}');
 			break;
 		case VALUE_BYTES:
-			json_raw(out, "{\"bytesValue\":");
-			json_base64(out, v->s);
+			json_put_raw(out, "{\"bytesValue\":");
+			json_put_base64(out, v->s);
 			break;
 	}
 	buf_put_u8(out, '}');
 }
 
 void
-json_attributes(Buf *out, Str attributes)
+json_put_attributes(Buf *out, Str attributes)
 {
 	ValueIter it;
 	KeyValue kv;
@@ -241,11 +241,11 @@ json_attributes(Buf *out, Str attributes)
 	if (value_iter_begin(&it, attributes))
 		while (value_iter_next_kv(&it, &kv))
 		{
-			json_comma(out, &first);
-			json_raw(out, "{\"key\":");
-			json_string(out, kv.key);
-			json_raw(out, ",\"value\":");
-			json_any_value(out, &kv.value);
+			json_put_comma(out, &first);
+			json_put_raw(out, "{\"key\":");
+			json_put_string(out, kv.key);
+			json_put_raw(out, ",\"value\":");
+			json_put_any_value(out, &kv.value);
 			buf_put_u8(out, '}');
 		}
 	buf_put_u8(out, ']');
