@@ -6,6 +6,7 @@
  * point into the block; all others are laid out in the caller's arena.
  */
 #include "codec/codec_impl.h"
+#include "span/intern.h"
 
 #define MIN_COMPRESS_BYTES 48
 
@@ -101,6 +102,7 @@ static bool
 bytes_dict_build(const Str *v, uint32_t n, BytesDict *d)
 {
 	uint32_t max = n - n / 4, size = 64;
+	uint64_t seed = intern_seed();
 
 	while (size < max * 2)
 		size *= 2;
@@ -111,7 +113,7 @@ bytes_dict_build(const Str *v, uint32_t n, BytesDict *d)
 	memset(d->slots, 0, (size_t) size * 4);
 	for (uint32_t i = 0; i < n; i++)
 	{
-		uint32_t s = (uint32_t) codec_hash64(v[i].p, v[i].len) & (size - 1);
+		uint32_t s = intern_hash(v[i], seed) & (size - 1);
 
 		while (d->slots[s] && !str_eq(d->entries[d->slots[s] - 1], v[i]))
 			s = (s + 1) & (size - 1);

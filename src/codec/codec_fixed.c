@@ -5,6 +5,7 @@
  *	  numbers), and whatever lz4 or zstd finds.
  */
 #include "codec/codec_impl.h"
+#include "span/intern.h"
 
 #define MIN_COMPRESS_BYTES 64
 
@@ -79,18 +80,11 @@ typedef struct FixedDict
 	uint32_t n;
 } FixedDict;
 
-static inline uint32_t
-hash_fixed(const uint8_t *p, uint16_t width)
-{
-	uint64_t h = width >= 16 ? load64(p) ^ load64(p + 8) : codec_hash64(p, width);
-
-	return (uint32_t) ((h * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
-}
-
 /* false when more than max entries are needed */
 static bool
 fixed_dict_build(const uint8_t *v, uint32_t n, uint16_t width, uint32_t max, FixedDict *d)
 {
+	uint64_t seed = intern_seed();
 	uint32_t size = 64;
 
 	while (size < max * 2)
@@ -104,7 +98,7 @@ fixed_dict_build(const uint8_t *v, uint32_t n, uint16_t width, uint32_t max, Fix
 	for (uint32_t i = 0; i < n; i++)
 	{
 		const uint8_t *p = v + (size_t) i * width;
-		uint32_t s = hash_fixed(p, width) & d->mask;
+		uint32_t s = intern_hash(str_of((const char *) p, width), seed) & d->mask;
 
 		while (d->slots[s] && memcmp(v + (size_t) d->first[d->slots[s] - 1] * width, p, width) != 0)
 			s = (s + 1) & d->mask;

@@ -96,6 +96,24 @@ typedef struct LeafInfo
 extern uint32_t image_nleaves(const Image *image);
 extern void image_leaf_info(Image *image, uint32_t leaf, LeafInfo *info);
 
+/*
+ * Least and greatest number of a COL_I64 column (LOAD_COLUMN) or attribute column (LOAD_ATTR) in a vector,
+ * nulls as 0, compared signed. false: not known. Reads the leaf's index or dictionary, no blocks.
+ */
+extern bool image_zone(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t v, int64_t *min,
+					   int64_t *max);
+
+/*
+ * Distinct values of a COL_BYTES column or attribute column in the whole image; NULL when it has no
+ * dictionary. Codes of a loaded Column of any vector index the same array. Lives as long as the image.
+ */
+extern const Str *image_dictionary(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n);
+
+/* Attribute columns of a level, without their values; the same in every vector. NULL when there are none. */
+extern const AttrColumn *image_attrs(const Image *image, Level level, uint32_t *n);
+/* How many rows of the image have a value in an attribute column. */
+extern uint32_t image_attr_values(const Image *image, Level level, uint32_t which);
+
 /* Decodes everything and verifies what readers rely on; raises on the first thing wrong. */
 extern void image_check(Image *image, Arena *arena);
 

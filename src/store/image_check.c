@@ -1,0 +1,136 @@
+/*
+ * image_check.c
+ *	  Everything a reader of an image relies on, verified by decoding everything.
+ */
+#include "store/image_read.h"
+
+static void
+check_attrs(Image *image, Batch *b, Level level, uint64_t *values)
+{
+	AttrSet *set = b->level[level].attrs;
+
+	for (uint32_t k = 0; k < set->ncolumns; k++)
+	{
+		AttrColumn *a = batch_attr_rows(b, level, k);
+
+		values[k] += a->values.n;
+		for (uint32_t i = 0; i < a->values.n; i++)
+			if ((a->type == VALUE_ARRAY && !value_array_valid(column_str(&a->values, i))) ||
+				(a->type == VALUE_KVLIST && !value_attributes_valid(column_str(&a->values, i))) ||
+				(a->type == VALUE_BOOL && (uint64_t) a->values.i64[i] > 1))
+				image_corrupt(image, "malformed attribute value");
+	}
+}
+
+static void
+check_zones(Image *image, Batch *b, Level level, uint32_t v)
+{
+	for (uint32_t col = 0; col < b->level[level].ncolumns; col++)
+	{
+		const Column *c = batch_column(b, level, col);
+		int64_t min, max;
+
+		if (c->kind != COL_I64 || !image_zone(image, level, LOAD_COLUMN, col, v, &min, &max))
+			continue;
+		for (uint32_t i = 0; i < c->n; i++)
+			if (c->i64[i] < min || c->i64[i] > max)
+				image_corrupt(image, "value outside its zone map");
+	}
+}
+
+static void
+check_times(Image *image, Batch *b, const ImageVector *info)
+{
+	const int64_t *start = batch_column(b, LEVEL_SPAN, SC_START)->i64;
+	const int64_t *duration = batch_column(b, LEVEL_SPAN, SC_DURATION)->i64;
+
+	for (uint32_t i = 0; i < batch_nrows(b); i++)
+		if ((uint64_t) start[i] < (uint64_t) info->start_min ||
+			(uint64_t) start[i] > (uint64_t) info->start_max ||
+			(uint64_t) start[i] + (uint64_t) duration[i] > (uint64_t) info->end_max)
+			image_corrupt(image, "time outside the range of its vector");
+}
+
+static void
+check_ids(Image *image, Batch *b, const ImageVector *info)
+{
+	const uint8_t *id = batch_column(b, LEVEL_SPAN, SC_TRACE_ID)->fixed;
+
+	for (uint32_t i = 0; i < batch_nrows(b); i++, id += 16)
+		if (memcmp(id, info->trace_min, 16) < 0 || memcmp(id, info->trace_max, 16) > 0 ||
+			!image_maybe_trace(image, id))
+			image_corrupt(image, "trace id outside the range or the bloom filter");
+}
+
+/* Rows are in order of trace id and start, and the traces say what their spans say. */
+static void
+check_sorted(Image *image, Batch *b)
+{
+	const uint8_t *id = batch_column(b, LEVEL_TRACE, TC_ID)->fixed;
+	const int64_t *start = batch_column(b, LEVEL_SPAN, SC_START)->i64;
+	const int64_t *root = batch_column(b, LEVEL_TRACE, TC_ROOT)->i64;
+
+	for (uint32_t t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
+	{
+		uint32_t first = b->trace_first[t], end = b->trace_first[t + 1];
+
+		if (end == first || (t > 0 && memcmp(id + (size_t) (t - 1) * 16, id + (size_t) t * 16, 16) >= 0))
+			image_corrupt(image, "traces out of order");
+		for (uint32_t i = first + 1; i < end; i++)
+			if ((uint64_t) start[i] < (uint64_t) start[i - 1])
+				image_corrupt(image, "spans of a trace out of order");
+		if (root[t] < 0 || root[t] > end - first)
+			image_corrupt(image, "root outside its trace");
+	}
+}
+
+static void
+check_bloom(Image *image, Arena *arena)
+{
+	uint64_t len = (uint64_t) image->nblocks * 32;
+
+	if (image->nblocks && !(image->flags & IMAGE_COMPACT))
+		image_fetch_part(image, image->bloom_off, len + IMAGE_CRC_BYTES, arena);
+}
+
+static void
+check_vector(Image *image, uint32_t v, Arena *arena, uint64_t *values[NLEVELS])
+{
+	Batch *b = image_vector(image, v, arena);
+	const ImageVector *info = &image->vectors[v];
+
+	batch_load_all(b);
+	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)
+	{
+		if (b->level[level].attrs != NULL)
+			check_attrs(image, b, level, values[level]);
+		check_zones(image, b, level, v);
+	}
+	if (!b->spans || batch_nrows(b) == 0)
+		return;
+	check_times(image, b, info);
+	check_ids(image, b, info);
+	if (b->sorted)
+		check_sorted(image, b);
+}
+
+void
+image_check(Image *image, Arena *arena)
+{
+	uint64_t *values[NLEVELS];
+
+	check_bloom(image, arena);
+	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)
+		values[level] = arena_alloc0(arena, ((size_t) image->level[level].nattrs + 1) * sizeof(uint64_t));
+	for (uint32_t v = 0; v < image->summary.nvectors; v++)
+	{
+		Arena *tmp = arena_create_like(arena, 0);
+
+		check_vector(image, v, tmp, values);
+		arena_destroy(tmp);
+	}
+	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)
+		for (uint32_t k = 0; k < image->level[level].nattrs; k++)
+			if (values[level][k] != image->level[level].values[k])
+				image_corrupt(image, "number of values of an attribute");
+}

@@ -1,0 +1,376 @@
+/*
+ * image_leaf_read.c
+ *	  Parts of a leaf and the values of a leaf in one vector.
+ */
+#include "store/image_read.h"
+
+static uint64_t
+blocks_offset(const Leaf *leaf)
+{
+	return leaf->offset + leaf->dict_len + leaf->table_len;
+}
+
+/* ---- index ---- */
+
+static void
+read_zone(Image *image, const uint8_t **p, const uint8_t *end, int64_t **zone)
+{
+	uint32_t n = image->summary.nvectors;
+	const uint8_t *part;
+	size_t len;
+
+	*zone = arena_alloc(image->arena, (size_t) n * sizeof(int64_t));
+	if (!read_part(p, end, &part, &len) || !codec_decode_i64(part, len, *zone, n))
+		image_corrupt(image, "zone map of a column");
+}
+
+void
+image_need_index(Image *image, Leaf *leaf)
+{
+	uint32_t n = image->summary.nvectors;
+	uint64_t sum = 0;
+	const uint8_t *p, *end, *part;
+	size_t len;
+	int64_t *lengths;
+	Str index;
+
+	if (leaf->block != NULL)
+		return;
+	index = image_fetch_part(image, blocks_offset(leaf) + leaf->blocks_len, leaf->index_len, image->arena);
+	p = (const uint8_t *) index.p;
+	end = p + index.len;
+	lengths = arena_alloc(image->arena, ((size_t) n + 1) * sizeof(int64_t));
+	if (!read_part(&p, end, &part, &len) || !codec_decode_i64(part, len, lengths, n))
+		image_corrupt(image, "index of a column");
+	for (uint32_t v = 0; v < n; v++)
+	{
+		uint64_t length = (uint64_t) lengths[v];
+
+		if (length > leaf->blocks_len - sum)
+			image_corrupt(image, "index of a column");
+		lengths[v] = (int64_t) sum;
+		sum += length;
+	}
+	lengths[n] = (int64_t) sum;
+	if (leaf->flags & LEAF_ZONES)
+	{
+		read_zone(image, &p, end, &leaf->zone_min);
+		read_zone(image, &p, end, &leaf->zone_max);
+	}
+	leaf->block = (uint64_t *) lengths;
+}
+
+/* The bytes of a leaf in a vector; none at all means that all values are zero or empty. */
+Str
+image_block(Image *image, Leaf *leaf, uint32_t v, Arena *arena)
+{
+	uint64_t off = 0, len = leaf->blocks_len;
+
+	if (!leaf_has_blocks(leaf) || len == 0)
+		return (Str){"", 0};
+	if (image->summary.nvectors > 1)
+	{
+		image_need_index(image, leaf);
+		off = leaf->block[v];
+		len = leaf->block[v + 1] - off;
+	}
+	if (len == 0)
+		return (Str){"", 0};
+	image->counters.blocks_read++;
+	return image_fetch_part(image, blocks_offset(leaf) + off, len, arena);
+}
+
+/* ---- dictionary, table, shapes ---- */
+
+void
+image_need_dict(Image *image, Leaf *leaf)
+{
+	Str part;
+	bool fine;
+
+	if (leaf->dict != NULL || leaf->numbers != NULL)
+		return;
+	image->counters.dicts_read++;
+	part =
+		leaf->dict_len ? image_fetch_part(image, leaf->offset, leaf->dict_len, image->arena) : (Str){"", 0};
+	if (leaf->kind == COL_I64)
+	{
+		int64_t *numbers = arena_alloc(image->arena, ((size_t) leaf->ndict + 1) * sizeof(int64_t));
+
+		fine = codec_decode_i64((const uint8_t *) part.p, part.len, numbers, leaf->ndict);
+		leaf->numbers = numbers;
+	}
+	else
+	{
+		Str *dict = arena_alloc(image->arena, ((size_t) leaf->ndict + 1) * sizeof(Str));
+
+		fine = codec_decode_bytes((const uint8_t *) part.p, part.len, dict, leaf->ndict, IMAGE_MAX_BYTES,
+								  image->arena);
+		leaf->dict = dict;
+	}
+	if (!fine)
+		image_corrupt(image, "dictionary of a column");
+}
+
+void
+image_need_table(Image *image, Leaf *leaf)
+{
+	uint32_t nbase = image->leaves[leaf->base].ndict, *first, *codes;
+	const uint8_t *p, *end, *counts;
+	size_t len;
+	uint64_t sum = 0;
+	Str part;
+
+	if (leaf->cond_first != NULL)
+		return;
+	part = image_fetch_part(image, leaf->offset + leaf->dict_len, leaf->table_len, image->arena);
+	p = (const uint8_t *) part.p;
+	end = p + part.len;
+	first = arena_alloc(image->arena, ((size_t) nbase + 1) * sizeof(uint32_t));
+	if (!read_part(&p, end, &counts, &len) || !codec_decode_u32(counts, len, first, nbase))
+		image_corrupt(image, "table of a column");
+	for (uint32_t b = 0; b < nbase; b++)
+	{
+		uint32_t n = first[b];
+
+		first[b] = (uint32_t) sum;
+		sum += n;
+		/* each pair was seen in a row at least */
+		if (sum > image->level[leaf->level].total)
+			image_corrupt(image, "table of a column");
+	}
+	first[nbase] = (uint32_t) sum;
+	codes = arena_alloc(image->arena, ((size_t) sum + 1) * sizeof(uint32_t));
+	if (!codec_decode_u32(p, (size_t) (end - p), codes, (uint32_t) sum))
+		image_corrupt(image, "table of a column");
+	for (uint64_t k = 0; k < sum; k++)
+		if (codes[k] >= leaf->ndict)
+			image_corrupt(image, "table of a column");
+	leaf->cond_codes = codes;
+	leaf->cond_first = first;
+}
+
+/* Cut the concatenated columns into shapes; a shape names existing columns, each once. */
+static void
+make_shapes(Image *image, LevelLeaves *l, const uint32_t *counts, uint32_t *columns, AttrShape *shape)
+{
+	uint32_t *seen = arena_alloc0(image->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
+
+	for (uint32_t s = 0; s < l->nshapes; s++)
+	{
+		shape[s] = (AttrShape){counts[s], columns};
+		for (uint32_t j = 0; j < counts[s]; j++)
+		{
+			if (columns[j] >= l->nattrs || seen[columns[j]] == s + 1)
+				image_corrupt(image, "table of shapes");
+			seen[columns[j]] = s + 1;
+		}
+		columns += counts[s];
+	}
+}
+
+void
+image_need_shapes(Image *image, Level level)
+{
+	LevelLeaves *l = &image->level[level];
+	Leaf *leaf;
+	Str part;
+	const uint8_t *p, *end, *counts_part;
+	uint32_t *counts, *columns;
+	AttrShape *shape;
+	size_t len;
+	uint64_t sum = 0;
+
+	if (l->shape != NULL || l->shapes == NO_LEAF)
+		return;
+	leaf = &image->leaves[l->shapes];
+	image->counters.dicts_read++;
+	part = image_fetch_part(image, leaf->offset, leaf->dict_len, image->arena);
+	p = (const uint8_t *) part.p;
+	end = p + part.len;
+	l->nshapes = leaf->ndict;
+	counts = arena_alloc(image->arena, ((size_t) l->nshapes + 1) * sizeof(uint32_t));
+	if (!read_part(&p, end, &counts_part, &len) || !codec_decode_u32(counts_part, len, counts, l->nshapes))
+		image_corrupt(image, "table of shapes");
+	for (uint32_t s = 0; s < l->nshapes; s++)
+	{
+		sum += counts[s];
+		if (counts[s] > l->nattrs || sum > IMAGE_MAX_ROWS)
+			image_corrupt(image, "table of shapes");
+	}
+	columns = arena_alloc(image->arena, ((size_t) sum + 1) * sizeof(uint32_t));
+	shape = arena_alloc(image->arena, ((size_t) l->nshapes + 1) * sizeof(AttrShape));
+	if (!codec_decode_u32(p, (size_t) (end - p), columns, (uint32_t) sum))
+		image_corrupt(image, "table of shapes");
+	make_shapes(image, l, counts, columns, shape);
+	l->shape = shape;
+}
+
+const uint8_t *
+image_shapes_naming(Image *image, Level level, uint32_t attr)
+{
+	LevelLeaves *l = &image->level[level];
+
+	if (l->naming[attr] == NULL)
+	{
+		uint8_t *named = arena_alloc0(image->arena, (size_t) l->nshapes + 1);
+
+		for (uint32_t s = 0; s < l->nshapes; s++)
+			for (uint32_t j = 0; j < l->shape[s].n; j++)
+				named[s] |= l->shape[s].columns[j] == attr;
+		l->naming[attr] = named;
+	}
+	return l->naming[attr];
+}
+
+/* ---- values ---- */
+
+/* Codes of a dictionary leaf: as stored, or through the table of its base. */
+static uint32_t *
+decode_codes(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *base)
+{
+	uint32_t *codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+
+	if (block.len == 0)
+		memset(codes, 0, (size_t) n * sizeof(uint32_t));
+	else if (!codec_decode_u32((const uint8_t *) block.p, block.len, codes, n))
+		image_corrupt(vec->image, "block of codes");
+	if (leaf->mode == LEAF_COND)
+	{
+		const uint32_t *first, *table;
+
+		image_need_table(vec->image, leaf);
+		first = leaf->cond_first;
+		table = leaf->cond_codes;
+		for (uint32_t i = 0; i < n; i++)
+		{
+			uint32_t at = first[base[i]];
+
+			if (codes[i] >= first[base[i] + 1] - at)
+				image_corrupt(vec->image, "code outside its table");
+			codes[i] = table[at + codes[i]];
+		}
+	}
+	else
+	{
+		uint32_t max = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			max = codes[i] > max ? codes[i] : max;
+		if (n > 0 && max >= leaf->ndict)
+			image_corrupt(vec->image, "code outside its dictionary");
+	}
+	return codes;
+}
+
+static void
+decode_numbers(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *base, Column *c)
+{
+	int64_t *v = arena_alloc(vec->arena, (size_t) n * sizeof(int64_t));
+
+	if (leaf_has_dict(leaf))
+	{
+		const uint32_t *codes = decode_codes(vec, leaf, block, n, base);
+
+		image_need_dict(vec->image, leaf);
+		for (uint32_t i = 0; i < n; i++)
+			v[i] = leaf->numbers[codes[i]];
+	}
+	else if (leaf->mode == LEAF_CONST)
+		for (uint32_t i = 0; i < n; i++)
+			v[i] = leaf->number;
+	else if (block.len == 0)
+		memset(v, 0, (size_t) n * sizeof(int64_t));
+	else if (!codec_decode_i64((const uint8_t *) block.p, block.len, v, n))
+		image_corrupt(vec->image, "block of numbers");
+	c->i64 = v;
+}
+
+static void
+decode_fixed(Vector *vec, Leaf *leaf, Str block, uint32_t n, Column *c)
+{
+	uint8_t *v = arena_alloc(vec->arena, (size_t) n * leaf->width);
+
+	if (leaf->mode == LEAF_CONST)
+		for (uint32_t i = 0; i < n; i++)
+			memcpy(v + (size_t) i * leaf->width, leaf->constant.p, leaf->width);
+	else if (block.len == 0)
+		memset(v, 0, (size_t) n * leaf->width);
+	else if (!codec_decode_fixed((const uint8_t *) block.p, block.len, v, n, leaf->width))
+		image_corrupt(vec->image, "block of fixed-width values");
+	c->fixed = v;
+}
+
+static void
+decode_strings(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *base, Column *c)
+{
+	if (leaf_has_dict(leaf))
+	{
+		c->codes = decode_codes(vec, leaf, block, n, base);
+		c->ndict = leaf->ndict;
+		if (leaf->what == LEAF_SHAPES)
+			return;
+		image_need_dict(vec->image, leaf);
+		c->dict = leaf->dict;
+		return;
+	}
+	c->codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+	if (leaf->mode != LEAF_BLOCKS || block.len == 0)
+	{
+		memset(c->codes, 0, (size_t) n * sizeof(uint32_t));
+		c->dict = arena_alloc(vec->arena, sizeof(Str));
+		c->dict[0] = leaf->mode == LEAF_CONST ? leaf->constant : (Str){"", 0};
+		c->ndict = 1;
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		c->codes[i] = i;
+	c->dict = arena_alloc(vec->arena, (size_t) n * sizeof(Str));
+	c->ndict = n;
+	if (!codec_decode_bytes((const uint8_t *) block.p, block.len, c->dict, n, IMAGE_MAX_BYTES, vec->arena))
+		image_corrupt(vec->image, "block of strings");
+}
+
+/* The nulls in front of a block; the rest of the block is returned. */
+static Str
+decode_nulls(Vector *vec, Str block, uint32_t n, Column *c)
+{
+	const uint8_t *p = (const uint8_t *) block.p, *end = p + block.len, *part;
+	uint32_t *flags;
+	size_t len;
+
+	if (block.len == 0)
+		return block;
+	if (!read_part(&p, end, &part, &len))
+		image_corrupt(vec->image, "block of nulls");
+	if (len > 0)
+	{
+		flags = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+		if (!codec_decode_u32(part, len, flags, n))
+			image_corrupt(vec->image, "block of nulls");
+		c->nulls = arena_alloc(vec->arena, n);
+		for (uint32_t i = 0; i < n; i++)
+			c->nulls[i] = flags[i] != 0;
+	}
+	return str_of((const char *) p, (size_t) (end - p));
+}
+
+void
+image_decode_leaf(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base, Column *c)
+{
+	Str block = image_block(vec->image, leaf, vec->v, vec->arena);
+
+	c->n = n;
+	if (leaf->flags & LEAF_NULLS)
+		block = decode_nulls(vec, block, n, c);
+	/* a column whose other values are all the same has nulls only */
+	if (block.len > 0 && !leaf_has_dict(leaf) && leaf->mode != LEAF_BLOCKS)
+		image_corrupt(vec->image, "a constant column has values");
+	switch (c->kind)
+	{
+		case COL_VOID: break;
+		case COL_I64: decode_numbers(vec, leaf, block, n, base, c); break;
+		case COL_FIXED: decode_fixed(vec, leaf, block, n, c); break;
+		case COL_BYTES: decode_strings(vec, leaf, block, n, base, c); break;
+	}
+}

@@ -1,0 +1,418 @@
+/*
+ * image_read.c
+ *	  A vector of an image as a lazy batch: what is asked for is read, decoded, and what it leans on first.
+ */
+#include "store/image_read.h"
+
+static uint32_t
+vector_rows(const Vector *vec, Level level)
+{
+	return vec->image->level[level].rows[vec->v];
+}
+
+static Leaf *
+leaf_at(const Vector *vec, uint32_t number)
+{
+	return number == NO_LEAF ? NULL : &vec->image->leaves[number];
+}
+
+/* ---- bases ---- */
+
+/* Codes by row of the leaf that another one leans on. */
+static const uint32_t *
+base_codes(Batch *b, const Leaf *leaf)
+{
+	const Vector *vec = b->source;
+	const Leaf *base = &vec->image->leaves[leaf->base];
+
+	if (base->what == LEAF_SHAPES)
+		return batch_shapes(b, base->level);
+	return batch_column(b, base->level, base->index)->codes;
+}
+
+/* Codes of the base by value of a dense series. */
+static const uint32_t *
+base_codes_at(Batch *b, const Leaf *leaf, const uint32_t *rows, uint32_t n)
+{
+	const Vector *vec = b->source;
+	const uint32_t *by_row = base_codes(b, leaf);
+	uint32_t *codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+
+	for (uint32_t i = 0; i < n; i++)
+		codes[i] = by_row[rows[i]];
+	return codes;
+}
+
+/* A positional leaf: one value for each of n rows. */
+static void
+decode_rows(Batch *b, Leaf *leaf, uint32_t n, Column *c)
+{
+	const uint32_t *base = leaf->mode == LEAF_COND && n > 0 ? base_codes(b, leaf) : NULL;
+
+	image_decode_leaf(b->source, leaf, n, base, c);
+}
+
+/* ---- columns that lean on the trace ---- */
+
+static void
+load_trace_ids(Batch *b, Column *c)
+{
+	Vector *vec = b->source;
+	const uint8_t *id = batch_column(b, LEVEL_TRACE, TC_ID)->fixed;
+
+	c->n = batch_nrows(b);
+	c->fixed = arena_alloc(vec->arena, (size_t) c->n * 16);
+	for (uint32_t t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
+		for (uint32_t i = b->trace_first[t]; i < b->trace_first[t + 1]; i++)
+			memcpy(c->fixed + (size_t) i * 16, id + (size_t) t * 16, 16);
+}
+
+/* References to parents by row; those to rows stay within the trace. */
+static const int64_t *
+parent_refs(Batch *b)
+{
+	Vector *vec = b->source;
+	Leaf *leaf = leaf_at(vec, vec->image->level[LEVEL_SPAN].column[SC_PARENT_ID]);
+	Column c = {.kind = COL_I64};
+
+	if (vec->parent_refs != NULL)
+		return vec->parent_refs;
+	decode_rows(b, leaf, batch_nrows(b), &c);
+	for (uint32_t t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
+		for (uint32_t i = b->trace_first[t]; i < b->trace_first[t + 1]; i++)
+		{
+			int64_t p = image_parent_row(i, c.i64[i]);
+
+			if (c.i64[i] < 0 ||
+				(c.i64[i] > PARENT_LITERAL && (p < b->trace_first[t] || p >= b->trace_first[t + 1])))
+				image_corrupt(vec->image, "parent outside its trace");
+		}
+	vec->parent_refs = c.i64;
+	return c.i64;
+}
+
+static void
+load_parents(Batch *b, Column *c)
+{
+	Vector *vec = b->source;
+	const int64_t *refs = parent_refs(b);
+	const int64_t *ids = batch_column(b, LEVEL_SPAN, SC_SPAN_ID)->i64;
+	Column literals = {.kind = COL_I64};
+	uint32_t n = 0, k = 0;
+
+	c->n = batch_nrows(b);
+	c->i64 = arena_alloc(vec->arena, (size_t) c->n * sizeof(int64_t));
+	for (uint32_t i = 0; i < c->n; i++)
+		n += refs[i] == PARENT_LITERAL;
+	image_decode_leaf(vec, leaf_at(vec, vec->image->parents), n, NULL, &literals);
+	for (uint32_t i = 0; i < c->n; i++)
+	{
+		if (refs[i] == PARENT_NONE)
+			c->i64[i] = 0;
+		else if (refs[i] == PARENT_LITERAL)
+			c->i64[i] = literals.i64[k++];
+		else
+			c->i64[i] = ids[image_parent_row(i, refs[i])];
+	}
+}
+
+/* Differences to starts, in place. */
+static void
+add_starts(Batch *b, Relative relative, int64_t *v)
+{
+	const int64_t *origin = batch_column(b, LEVEL_TRACE, TC_START)->i64;
+	const int64_t *refs = relative == REL_PARENT ? parent_refs(b) : NULL;
+
+	for (uint32_t t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
+	{
+		uint32_t first = b->trace_first[t];
+
+		for (uint32_t i = first; i < b->trace_first[t + 1]; i++)
+		{
+			uint64_t from = (uint64_t) origin[t], d = (uint64_t) v[i];
+
+			if (relative == REL_PREVIOUS && i > first)
+				from = (uint64_t) v[i - 1];
+			if (relative == REL_PARENT)
+			{
+				int64_t p = image_parent_row(i, refs[i]);
+
+				d = (uint64_t) unzigzag(d);
+				if (p >= first && p < i)
+					from = (uint64_t) v[p];
+			}
+			v[i] = (int64_t) (from + d);
+		}
+	}
+}
+
+static void
+add_event_times(Batch *b, Relative relative, int64_t *v)
+{
+	const uint32_t *first = batch_event_first(b);
+	const int64_t *duration = relative == REL_END ? batch_column(b, LEVEL_SPAN, SC_DURATION)->i64 : NULL;
+
+	for (uint32_t row = 0; row < batch_nrows(b); row++)
+		for (uint32_t i = first[row]; i < first[row + 1]; i++)
+		{
+			if (relative == REL_END)
+				v[i] = (int64_t) ((uint64_t) duration[row] - (uint64_t) v[i]);
+			else if (i > first[row])
+				v[i] = (int64_t) ((uint64_t) v[i] + (uint64_t) v[i - 1]);
+		}
+}
+
+static void
+load_column(Batch *b, Level level, uint32_t col)
+{
+	Vector *vec = b->source;
+	Column *c = &b->level[level].columns[col];
+	Leaf *leaf = leaf_at(vec, vec->image->level[level].column[col]);
+	Leaf none = {.kind = c->kind, .width = c->width, .mode = LEAF_ZERO};
+
+	if (leaf == NULL) /* no rows in the whole image */
+		image_decode_leaf(vec, &none, 0, NULL, c);
+	else if (leaf->mode == LEAF_FROM_TRACES)
+		load_trace_ids(b, c);
+	else if (leaf->relative == REL_ROWS)
+		load_parents(b, c);
+	else
+	{
+		decode_rows(b, leaf, b->level[level].nrows, c);
+		if (leaf->relative == REL_NONE)
+			;
+		else if (level == LEVEL_SPAN)
+			add_starts(b, leaf->relative, c->i64);
+		else
+			add_event_times(b, leaf->relative, c->i64);
+	}
+	c->loaded = true;
+}
+
+/* ---- attributes ---- */
+
+static void
+load_shapes(Batch *b, Level level)
+{
+	Vector *vec = b->source;
+	LevelLeaves *l = &vec->image->level[level];
+	AttrSet *set = b->level[level].attrs;
+	Leaf *leaf = leaf_at(vec, l->shapes);
+	uint32_t *uses = arena_alloc0(vec->arena, ((size_t) l->nshapes + 1) * sizeof(uint32_t));
+	Column c = {.kind = COL_BYTES};
+
+	vec->attr_n[level] = arena_alloc0(vec->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
+	if (leaf == NULL)
+	{
+		set->shape = uses;
+		return;
+	}
+	decode_rows(b, leaf, set->nrows, &c);
+	for (uint32_t i = 0; i < set->nrows; i++)
+		uses[c.codes[i]]++;
+	for (uint32_t s = 0; s < l->nshapes; s++)
+		for (uint32_t j = 0; uses[s] > 0 && j < l->shape[s].n; j++)
+			vec->attr_n[level][l->shape[s].columns[j]] += uses[s];
+	set->shape = c.codes;
+}
+
+static void
+fill_rows(Batch *b, Level level, uint32_t index)
+{
+	Vector *vec = b->source;
+	AttrSet *set = b->level[level].attrs;
+	const uint8_t *named = image_shapes_naming(vec->image, level, index);
+	uint32_t n = vec->attr_n[level][index], k = 0;
+	uint32_t *rows = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(uint32_t));
+
+	for (uint32_t row = 0; k < n; row++)
+	{
+		rows[k] = row;
+		k += named[set->shape[row]];
+	}
+	set->columns[index].rows = rows;
+}
+
+/* Hands out the values of the overflow leaf to all columns that are in it. */
+static void
+load_overflow(Batch *b, Level level)
+{
+	Vector *vec = b->source;
+	LevelLeaves *l = &vec->image->level[level];
+	AttrSet *set = b->level[level].attrs;
+	uint32_t *next = arena_alloc0(vec->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
+	uint32_t n = 0, i = 0;
+	Column all = {.kind = COL_BYTES};
+
+	for (uint32_t k = 0; k < l->nattrs; k++)
+		if (vec->image->leaves[l->attr[k]].mode == LEAF_SHARED)
+		{
+			column_allocate(vec->arena, &set->columns[k].values, l->attrs[k].values.kind, 0,
+							vec->attr_n[level][k]);
+			n += vec->attr_n[level][k];
+		}
+	image_decode_leaf(vec, leaf_at(vec, l->overflow), n, NULL, &all);
+	for (uint32_t row = 0; row < set->nrows; row++)
+	{
+		const AttrShape *shape = &l->shape[set->shape[row]];
+
+		for (uint32_t j = 0; j < shape->n; j++)
+		{
+			uint32_t k = shape->columns[j];
+			Column *c = &set->columns[k].values;
+			Str s;
+
+			if (vec->image->leaves[l->attr[k]].mode != LEAF_SHARED)
+				continue;
+			s = column_str(&all, i++);
+			if (c->kind == COL_BYTES)
+				c->dict[next[k]++] = s;
+			else if (s.len == sizeof(int64_t))
+				memcpy(&c->i64[next[k]++], s.p, sizeof(int64_t));
+			else
+				image_corrupt(vec->image, "width of a number among rare attributes");
+		}
+	}
+	vec->overflow_done[level] = true;
+}
+
+static void
+load_attr(Batch *b, Level level, uint32_t index)
+{
+	Vector *vec = b->source;
+	AttrColumn *a = &b->level[level].attrs->columns[index];
+	Leaf *leaf = leaf_at(vec, vec->image->level[level].attr[index]);
+	const uint32_t *base = NULL;
+	uint32_t n;
+
+	batch_shapes(b, level);
+	n = vec->attr_n[level][index];
+	if (leaf->mode == LEAF_SHARED)
+	{
+		if (!vec->overflow_done[level])
+			load_overflow(b, level);
+		return;
+	}
+	if (leaf->mode == LEAF_COND && n > 0)
+	{
+		fill_rows(b, level, index);
+		base = base_codes_at(b, leaf, a->rows, n);
+	}
+	image_decode_leaf(vec, leaf, n, base, &a->values);
+	a->values.loaded = true;
+}
+
+/* ---- levels ---- */
+
+/* Counts as first rows; they sum up to total. */
+static uint32_t *
+load_firsts(Batch *b, uint32_t number, uint32_t n, uint32_t total, const char *what)
+{
+	Vector *vec = b->source;
+	uint32_t *first = arena_alloc0(vec->arena, ((size_t) n + 1) * sizeof(uint32_t));
+	Column c = {.kind = COL_I64};
+	uint64_t sum = 0;
+
+	if (number == NO_LEAF)
+		return first;
+	decode_rows(b, leaf_at(vec, number), n, &c);
+	for (uint32_t i = 0; i < n; i++)
+	{
+		first[i] = (uint32_t) sum;
+		if (c.i64[i] < 0 || c.i64[i] > total - (int64_t) sum)
+			image_corrupt(vec->image, what);
+		sum += (uint64_t) c.i64[i];
+	}
+	first[n] = (uint32_t) sum;
+	if (sum != total)
+		image_corrupt(vec->image, what);
+	return first;
+}
+
+static void
+load(Batch *b, Level level, LoadWhat what, uint32_t which)
+{
+	Vector *vec = b->source;
+
+	switch (what)
+	{
+		case LOAD_COLUMN: load_column(b, level, which); break;
+		case LOAD_ATTR: load_attr(b, level, which); break;
+		case LOAD_SHAPES: load_shapes(b, level); break;
+		case LOAD_EVENTS:
+			b->event_first = load_firsts(b, vec->image->event_counts, batch_nrows(b),
+										 vector_rows(vec, LEVEL_EVENT), "number of events");
+			break;
+		case LOAD_LINKS:
+			b->link_first = load_firsts(b, vec->image->link_counts, batch_nrows(b),
+										vector_rows(vec, LEVEL_LINK), "number of links");
+			break;
+	}
+}
+
+static AttrSet *
+make_attr_set(Vector *vec, Level level)
+{
+	LevelLeaves *l = &vec->image->level[level];
+	AttrSet *set = arena_alloc0(vec->arena, sizeof(AttrSet));
+
+	image_need_shapes(vec->image, level);
+	set->ncolumns = l->nattrs;
+	set->columns = arena_alloc(vec->arena, ((size_t) l->nattrs + 1) * sizeof(AttrColumn));
+	if (l->nattrs)
+		memcpy(set->columns, l->attrs, l->nattrs * sizeof(AttrColumn));
+	set->nshapes = l->nshapes;
+	set->shapes = l->shape;
+	set->nrows = vector_rows(vec, level);
+	return set;
+}
+
+static void
+make_level(Batch *b, Level level)
+{
+	Vector *vec = b->source;
+	Image *image = vec->image;
+	RowSet *rows = &b->level[level];
+	bool traces = level == LEVEL_TRACE;
+
+	if (level != LEVEL_SPAN && (!b->spans || (traces && !b->sorted)))
+		return;
+	rows->nrows = vector_rows(vec, level);
+	rows->ncolumns = image->level[level].ncolumns;
+	rows->columns = arena_alloc0(vec->arena, ((size_t) rows->ncolumns + 1) * sizeof(Column));
+	for (uint32_t col = 0; col < rows->ncolumns; col++)
+	{
+		Column *c = &rows->columns[col];
+		uint32_t number = image->level[level].column[col];
+
+		c->kind = number == NO_LEAF ? image_column_kind(level, col) : image->leaves[number].kind;
+		c->width = number != NO_LEAF ? image->leaves[number].width : c->kind == COL_FIXED ? 16 : 0;
+		c->n = rows->nrows;
+	}
+	if (b->spans && !traces)
+		rows->attrs = make_attr_set(vec, level);
+}
+
+Batch *
+image_vector(Image *image, uint32_t v, Arena *arena)
+{
+	Batch *b = arena_alloc0(arena, sizeof(Batch));
+	Vector *vec = arena_alloc0(arena, sizeof(Vector));
+
+	if (v >= image->summary.nvectors)
+		image_corrupt(image, "no such vector");
+	vec->image = image;
+	vec->v = v;
+	vec->arena = arena;
+	b->arena = arena;
+	b->spans = image->flags & IMAGE_SPANS;
+	b->sorted = image->flags & IMAGE_SORTED;
+	b->load = load;
+	b->source = vec;
+	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)
+		make_level(b, level);
+	if (b->sorted)
+		b->trace_first =
+			load_firsts(b, image->trace_rows, b->level[LEVEL_TRACE].nrows, batch_nrows(b), "rows of a trace");
+	return b;
+}
