@@ -324,7 +324,7 @@ write_bytes(Writer *w, Leaf *leaf, const Series *s, const uint32_t **keep_codes)
 	bool conditional;
 
 	image_code_bytes(s->codes, s->n, s->dict, s->ndict, w->effort == CODEC_SMALL, arena, &c);
-	if (!strings_repeat(w, &c))
+	if (leaf->what == LEAF_OVERFLOW || !strings_repeat(w, &c))
 	{
 		leaf->mode = LEAF_BLOCKS;
 		put_blocks(w, leaf, s, NULL);

@@ -153,7 +153,8 @@ mode_allowed(const Image *im, const Leaf *leaf)
 		case LEAF_CONST: return leaf->kind != COL_VOID && leaf->what != LEAF_SHAPES;
 		case LEAF_BLOCKS: return leaf->kind != COL_VOID && leaf->what != LEAF_SHAPES;
 		case LEAF_DICT:
-		case LEAF_COND: return leaf->kind == COL_I64 || leaf->kind == COL_BYTES;
+		case LEAF_COND:
+			return (leaf->kind == COL_I64 || leaf->kind == COL_BYTES) && leaf->what != LEAF_OVERFLOW;
 		case LEAF_SHARED: return leaf->what == LEAF_ATTR && leaf->kind != COL_VOID && leaf->flags == 0;
 		case LEAF_FROM_TRACES:
 			return leaf->what == LEAF_COLUMN && leaf->level == LEVEL_SPAN && leaf->index == SC_TRACE_ID &&

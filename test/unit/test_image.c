@@ -1,0 +1,656 @@
+/*
+ * test_image.c
+ *	  Images: every batch comes back row by row from its vectors, whatever its shape; reading one column
+ *	  reads little else; damaged images end in the corrupt callback or in some batch, never out of bounds
+ *	  (the sanitizers watch).
+ */
+#include <setjmp.h>
+
+#include "batch_dump.h"
+#include "batch_random.h"
+#include "unit.h"
+
+#include "store/image_impl.h"
+
+/* ---- an image in memory ---- */
+
+typedef struct Memory
+{
+	const uint8_t *p;
+	size_t len;
+	jmp_buf escape;
+	const char *what; /* the last thing found wrong */
+} Memory;
+
+static void
+memory_read(void *ctx, uint64_t off, uint32_t len, uint8_t *dst)
+{
+	Memory *m = ctx;
+
+	if (off + len > m->len)
+	{
+		m->what = "read past the end";
+		longjmp(m->escape, 1);
+	}
+	memcpy(dst, m->p + off, len);
+}
+
+static void
+memory_corrupt(void *ctx, const char *what)
+{
+	Memory *m = ctx;
+
+	m->what = what;
+	longjmp(m->escape, 1);
+}
+
+static Image *
+open_memory(Memory *m, const uint8_t *p, size_t len, Arena *arena)
+{
+	ImageSource source = {memory_read, memory_corrupt, m, len};
+
+	m->p = p;
+	m->len = len;
+	return image_open(&source, arena);
+}
+
+/* ---- round trips ---- */
+
+typedef struct Encoding
+{
+	const char *name;
+	CodecEffort effort;
+	uint32_t vector_rows;
+	bool compact;
+} Encoding;
+
+static const Encoding encodings[] = {{"fast", CODEC_FAST, IMAGE_VECTOR_ROWS, false},
+									 {"fast compact", CODEC_FAST, IMAGE_VECTOR_ROWS, true},
+									 {"small", CODEC_SMALL, IMAGE_VECTOR_ROWS, false},
+									 {"small, short vectors", CODEC_SMALL, 64, false},
+									 {"small compact, short vectors", CODEC_SMALL, 64, true}};
+
+#define NENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
+
+static void
+encode(Batch *b, const Encoding *e, Buf *out, ImageSummary *summary)
+{
+	image_encode_as(b, e->effort, e->vector_rows, e->compact, out, summary);
+}
+
+static bool
+same_rows(Batch *b, Batch *vector, uint32_t first, Arena *arena)
+{
+	for (uint32_t i = 0; i < batch_nrows(vector); i++)
+		if (!str_eq(dump_span(b, first + i, arena), dump_span(vector, i, arena)))
+		{
+			printf("# row %u differs\n", first + i);
+			return false;
+		}
+	return true;
+}
+
+static bool
+same_traces(Batch *b, Batch *vector, uint32_t first_row, uint32_t first_trace)
+{
+	for (uint32_t t = 0; t < vector->level[LEVEL_TRACE].nrows; t++)
+	{
+		if (b->trace_first[first_trace + t] != first_row + vector->trace_first[t] ||
+			memcmp(batch_column(b, LEVEL_TRACE, TC_ID)->fixed + (first_trace + t) * 16,
+				   batch_column(vector, LEVEL_TRACE, TC_ID)->fixed + t * 16, 16) != 0)
+			return false;
+		for (uint32_t c = TC_START; c < TC_COUNT; c++)
+			if (batch_column(b, LEVEL_TRACE, c)->i64[first_trace + t] !=
+				batch_column(vector, LEVEL_TRACE, c)->i64[t])
+				return false;
+	}
+	return true;
+}
+
+/* Encode, read back, compare every row of every vector; image_check finds nothing. */
+static bool
+round_trip(Batch *b, const Encoding *e, size_t *bytes, uint32_t *nvectors)
+{
+	Arena *arena = arena_create(NULL, 0);
+	Memory m;
+	volatile bool same = true;
+
+	if (setjmp(m.escape) == 0)
+	{
+		ImageSummary summary;
+		uint32_t traces = 0;
+		Image *image;
+		Buf out;
+
+		buf_init(&out, arena, 0);
+		buf_put(&out, "before", 6);
+		encode(b, e, &out, &summary);
+		*bytes = out.len - 6;
+		image = open_memory(&m, out.p + 6, out.len - 6, arena);
+		same =
+			memcmp(&summary, image_summary(image), sizeof(summary)) == 0 && summary.nrows == batch_nrows(b);
+		*nvectors = summary.nvectors;
+		for (uint32_t v = 0; v < summary.nvectors && same; v++)
+		{
+			Arena *tmp = arena_create(NULL, 0);
+			Batch *vector = image_vector(image, v, tmp);
+
+			same = batch_nrows(vector) == image_vector_info(image, v)->nrows && vector->sorted == b->sorted &&
+				   same_rows(b, vector, image_vector_info(image, v)->first_row, tmp);
+			if (same && b->sorted)
+				same = same_traces(b, vector, image_vector_info(image, v)->first_row, traces);
+			traces += vector->level[LEVEL_TRACE].nrows;
+			arena_destroy(tmp);
+		}
+		image_check(image, arena);
+	}
+	else
+	{
+		printf("# %s\n", m.what);
+		same = false;
+	}
+	arena_destroy(arena);
+	return same;
+}
+
+static void
+try_all(Batch *b, const char *name)
+{
+	for (size_t e = 0; e < NENCODINGS; e++)
+	{
+		size_t bytes = 0;
+		uint32_t nvectors = 0;
+		bool same = round_trip(b, &encodings[e], &bytes, &nvectors);
+
+		ok(same, "%s, %s: %u rows in %zu bytes, %u vectors", name, encodings[e].name, batch_nrows(b), bytes,
+		   nvectors);
+	}
+}
+
+static Batch *
+sorted(Arena *arena, Batch *b)
+{
+	uint32_t n;
+	RowRef *rows = batch_sort(arena, &b, 1, &n);
+	Batch *s = batch_gather(arena, &b, 1, rows, n);
+
+	batch_make_traces(s);
+	return s;
+}
+
+static Batch *
+random_spans(Arena *arena, uint32_t n)
+{
+	BatchBuilder *bb = builder_create(arena, false, 3, extras);
+
+	for (uint32_t i = 0; i < n; i++)
+		rnd_span(bb, i + 1, arena, true);
+	return builder_finish(bb);
+}
+
+static void
+test_random_spans(void)
+{
+	static const uint32_t sizes[] = {0, 1, 2, 3, 100, 1000};
+
+	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
+	{
+		Arena *arena = arena_create(NULL, 0);
+		Batch *b = random_spans(arena, sizes[k]);
+
+		try_all(b, "random spans");
+		try_all(sorted(arena, b), "sorted random spans");
+		arena_destroy(arena);
+	}
+}
+
+/* ---- traces as applications make them ---- */
+
+static void
+set_service(BatchBuilder *bb, Arena *arena, uint32_t k)
+{
+	Value v = {.type = VALUE_STRING, .s = rnd_text(arena, "svc", 1)};
+	Buf b;
+
+	v.s.len = 3;
+	buf_init(&b, arena, 0);
+	buf_put_varint(&b, 2);
+	value_write_kv(&b, str_lit("service.name"), &v);
+	v = (Value){.type = VALUE_INT, .i = k};
+	value_write_kv(&b, str_lit("process.pid"), &v);
+	builder_set_resource(bb, str_of((char *) b.p, b.len), str_lit("svc"), 0, str_lit(""));
+	builder_set_scope(bb, str_of("\0", 1), str_lit("io.scope"), str_lit("1.0"), 0, str_lit(""));
+}
+
+static void
+tree_span(BatchBuilder *bb, Arena *arena, uint32_t trace, uint32_t i, uint32_t n)
+{
+	static const char *const names[] = {"GET /", "SELECT products", "rpc", "render"};
+	uint8_t id[16] = {(uint8_t) (trace * 37), (uint8_t) trace, (uint8_t) (trace >> 8)};
+	uint64_t start = UINT64_C(1793491200000000000) + trace * UINT64_C(1000003) + i * UINT64_C(50021);
+	uint32_t name = i == 0 ? 0 : 1 + i % 3;
+	Value v = {.type = VALUE_STRING, .s = str_lit(name == 1 ? "postgresql" : "http")};
+
+	memset(id + 8, (int) (trace * 11), 8);
+	set_service(bb, arena, name * 3 + rnd(2));
+	builder_begin_span(bb);
+	builder_set_trace_id(bb, id);
+	builder_set_i64(bb, SC_SPAN_ID, (int64_t) (trace * UINT64_C(1000003) * UINT64_C(977) + i + 1));
+	/* most have a parent here, some elsewhere, one its own, some come before their parent */
+	if (i > 0)
+	{
+		uint32_t p = i % 50 == 13 && i + 1 < n ? i + 1 : i % 20 == 9 ? i : (i - 1) / 2;
+
+		builder_set_i64(bb, SC_PARENT_ID,
+						i % 30 == 7 ? (int64_t) rnd(1000000) + 77
+									: (int64_t) (trace * UINT64_C(1000003) * UINT64_C(977) + p + 1));
+	}
+	builder_set_i64(bb, SC_START, (int64_t) start);
+	builder_set_i64(bb, SC_DURATION, 100000 + rnd(5000000));
+	builder_set_bytes(bb, SC_NAME, str_lit(names[name]));
+	builder_set_i64(bb, SC_KIND, name + 1);
+	builder_attr(bb, LEVEL_SPAN, str_lit("system"), &v);
+	v = (Value){.type = VALUE_INT, .i = 30000 + rnd(30000)};
+	builder_attr(bb, LEVEL_SPAN, str_lit("port"), &v);
+	v.s = rnd_text(arena, "SELECT * FROM t WHERE id = ", 1000);
+	v.type = VALUE_STRING;
+	if (name == 1)
+		builder_attr(bb, LEVEL_SPAN, str_lit("query"), &v);
+	if (rnd(5) == 0)
+	{
+		builder_begin_event(bb, 100000 + rnd(100), str_lit("exception"), 0);
+		builder_attr(bb, LEVEL_EVENT, str_lit("message"), &v);
+		builder_end_event(bb);
+		builder_begin_event(bb, 200000 + rnd(100), str_lit("log"), 0);
+		builder_end_event(bb);
+	}
+	builder_end_span(bb);
+}
+
+static Batch *
+trees(Arena *arena, uint32_t ntraces, uint32_t spans)
+{
+	BatchBuilder *bb = builder_create(arena, false, 0, NULL);
+
+	rng_state = 99;
+	for (uint32_t t = 0; t < ntraces; t++)
+		for (uint32_t i = 0; i < spans; i++)
+			tree_span(bb, arena, t, i, spans);
+	return builder_finish(bb);
+}
+
+static void
+test_trees(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+
+	try_all(sorted(arena, trees(arena, 60, 15)), "trees");
+	try_all(trees(arena, 60, 15), "trees as they came");
+	try_all(sorted(arena, trees(arena, 3, 700)), "traces larger than vectors");
+	try_all(sorted(arena, trees(arena, 1, 300)), "one trace");
+	arena_destroy(arena);
+}
+
+/* ---- any table ---- */
+
+static Batch *
+any_table(Arena *arena, uint32_t n)
+{
+	static const Column kinds[] = {{.kind = COL_I64},   {.kind = COL_BYTES}, {.kind = COL_FIXED, .width = 16},
+								   {.kind = COL_I64},   {.kind = COL_BYTES}, {.kind = COL_BYTES},
+								   {.kind = COL_I64},   {.kind = COL_I64},   {.kind = COL_FIXED, .width = 12},
+								   {.kind = COL_BYTES}, {.kind = COL_I64}};
+	Batch *b = batch_create_plain(arena, 11, kinds, n);
+	Column *c = b->level[LEVEL_SPAN].columns;
+
+	rng_state = 5;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		c[0].i64[i] = i;
+		c[1].dict[i] = rnd_text(arena, "text ", 10);
+		memcpy(c[2].fixed + i * 16, &(uint64_t[2]){i * 77, i}, 16);
+		c[3].i64[i] = i % 2 ? INT64_MIN : INT64_MAX;
+		c[4].dict[i] = rnd_text(arena, "unique ", 1u << 30);
+		column_set_null(arena, &c[5], i);
+		if (i % 3 == 0)
+			column_set_null(arena, &c[6], i);
+		else
+			c[6].i64[i] = 7;
+		memcpy(&c[7].i64[i], &(double){i % 5 ? i / 3.0 : 0.0 / 0.0}, 8);
+		c[8].fixed[i * 12] = (uint8_t) i;
+		if (i % 7 == 0)
+			column_set_null(arena, &c[9], i);
+		else
+			c[9].dict[i] = str_of("\0\1binary\xff", 9);
+		c[10].i64[i] = -1;
+	}
+	return b;
+}
+
+static void
+test_any_table(void)
+{
+	static const Column wide[] = {{.kind = COL_FIXED, .width = 4000}};
+	static const uint32_t sizes[] = {0, 1, 2, 300, 5000};
+	Arena *arena = arena_create(NULL, 0);
+	Batch *b;
+
+	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
+		try_all(any_table(arena, sizes[k]), "a table without the profile");
+	try_all(batch_create_plain(arena, 1, wide, 3), "a wide type");
+	b = batch_create_plain(arena, 0, NULL, 3);
+	try_all(b, "a table without columns");
+	arena_destroy(arena);
+}
+
+/* ---- many keys ---- */
+
+static Batch *
+many_keys(Arena *arena, uint32_t keys, uint32_t rows)
+{
+	BatchBuilder *bb = builder_create(arena, false, 0, NULL);
+	uint8_t id[16] = {1};
+
+	rng_state = 3;
+	for (uint32_t r = 0; r < rows; r++)
+	{
+		set_service(bb, arena, 0);
+		id[15] = (uint8_t) r;
+		builder_begin_span(bb);
+		builder_set_trace_id(bb, id);
+		for (uint32_t k = 0; k < keys / rows; k++)
+		{
+			Value v = rnd_value(arena);
+
+			builder_attr(bb, LEVEL_SPAN, rnd_text(arena, "k", keys), &v);
+			if (k % 10 == 0)
+				builder_attr(bb, LEVEL_SPAN, str_lit("twice"), &v);
+		}
+		builder_end_span(bb);
+	}
+	return builder_finish(bb);
+}
+
+static void
+test_many_keys(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+
+	try_all(many_keys(arena, 300, 1), "300 keys in a row");
+	try_all(sorted(arena, many_keys(arena, 9000, 90)), "more keys than leaves");
+	arena_destroy(arena);
+}
+
+/* ---- sizes ---- */
+
+static size_t
+encoded_size(Batch *b, CodecEffort effort)
+{
+	Arena *arena = arena_create(NULL, 0);
+	ImageSummary summary;
+	size_t len;
+	Buf out;
+
+	buf_init(&out, arena, 0);
+	image_encode(b, effort, &out, &summary);
+	len = out.len;
+	arena_destroy(arena);
+	return len;
+}
+
+static void
+test_sizes(void)
+{
+	static const Column kinds[] = {{.kind = COL_I64}, {.kind = COL_BYTES}, {.kind = COL_I64}};
+	Arena *arena = arena_create(NULL, 0);
+	Batch *b = batch_create_plain(arena, 3, kinds, 1);
+	size_t size;
+
+	b->level[LEVEL_SPAN].columns[0].i64[0] = 42;
+	b->level[LEVEL_SPAN].columns[1].dict[0] = str_lit("hello");
+	size = encoded_size(b, CODEC_FAST);
+	ok(size < 60, "a row of three columns takes %zu bytes", size);
+	b = trees(arena, 1, 1);
+	size = encoded_size(b, CODEC_FAST);
+	ok(size < 330, "a span of its own takes %zu bytes", size);
+	b = sorted(arena, trees(arena, 2000, 15));
+	size = encoded_size(b, CODEC_SMALL);
+	ok(size < 30000 * 18, "30000 spans of trees take %.1f bytes each", size / 30000.0);
+	arena_destroy(arena);
+}
+
+/* ---- reading little ---- */
+
+static void
+test_projection(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+	Batch *b = sorted(arena, trees(arena, 2000, 15));
+	Memory m;
+	ImageSummary summary;
+	Image *image;
+	Buf out;
+	uint64_t opened;
+	int64_t min, max;
+	uint32_t n;
+	bool fits = true;
+
+	buf_init(&out, arena, 0);
+	image_encode(b, CODEC_SMALL, &out, &summary);
+	if (setjmp(m.escape) != 0)
+	{
+		ok(false, "%s", m.what);
+		return;
+	}
+	image = open_memory(&m, out.p, out.len, arena);
+	opened = image_counters(image).bytes_read;
+	ok(opened < out.len / 50, "header and footer are %.2f%% of the image", 100.0 * opened / out.len);
+	for (uint32_t v = 0; v < summary.nvectors; v++)
+	{
+		Batch *vector = image_vector(image, v, arena);
+		Column *c = batch_column(vector, LEVEL_SPAN, SC_DURATION);
+
+		if (!image_zone(image, LEVEL_SPAN, LOAD_COLUMN, SC_DURATION, v, &min, &max))
+			fits = false;
+		for (uint32_t i = 0; i < c->n; i++)
+			fits &= c->i64[i] >= min && c->i64[i] <= max;
+	}
+	ok(fits, "durations lie in their zones");
+	ok(image_counters(image).bytes_read - opened < 30000 * 5,
+	   "reading durations read %" PRIu64 " of %zu bytes", image_counters(image).bytes_read - opened, out.len);
+	ok(image_dictionary(image, LEVEL_SPAN, LOAD_COLUMN, SC_NAME, &n) != NULL && n == 4,
+	   "the dictionary of names");
+	ok(image_zone(image, LEVEL_SPAN, LOAD_COLUMN, SC_KIND, 0, &min, &max) && min == 1 && max == 4,
+	   "the zone of a column with a dictionary");
+	ok(!image_zone(image, LEVEL_SPAN, LOAD_COLUMN, SC_START, 0, &min, &max),
+	   "starts have no zone of their own");
+	ok(image_attrs(image, LEVEL_SPAN, &n) != NULL && n == 3 &&
+		   image_attr_values(image, LEVEL_SPAN, 0) == 30000,
+	   "attribute columns and how many values they have");
+	arena_destroy(arena);
+}
+
+static void
+test_finding(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+	Batch *b = sorted(arena, trees(arena, 500, 15));
+	const uint8_t *ids = batch_column(b, LEVEL_TRACE, TC_ID)->fixed;
+	Encoding e = {"", CODEC_SMALL, 100, false};
+	Memory m;
+	ImageSummary summary;
+	Image *image;
+	Buf out;
+	uint32_t found = 0, right = 0, wrong = 0;
+
+	buf_init(&out, arena, 0);
+	encode(b, &e, &out, &summary);
+	if (setjmp(m.escape) != 0)
+	{
+		ok(false, "%s", m.what);
+		return;
+	}
+	image = open_memory(&m, out.p, out.len, arena);
+	for (uint32_t t = 0; t < 500; t++)
+	{
+		int64_t v = image_find_trace(image, ids + t * 16);
+		uint8_t other[16];
+
+		found += image_maybe_trace(image, ids + t * 16);
+		if (v >= 0)
+		{
+			const ImageVector *info = image_vector_info(image, (uint32_t) v);
+
+			right +=
+				b->trace_first[t] >= info->first_row && b->trace_first[t] < info->first_row + info->nrows;
+		}
+		memcpy(other, ids + t * 16, 16);
+		other[15] ^= 0x55;
+		wrong += image_maybe_trace(image, other);
+	}
+	is_i64(found, 500, "the filter knows every trace");
+	is_i64(right, 500, "every trace is in the vector found");
+	ok(wrong < 25, "%u of 500 other ids pass the filter", wrong);
+	ok(image_find_trace(
+		   image, (const uint8_t *) "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff") < 0,
+	   "an id behind the last is in no vector");
+	arena_destroy(arena);
+}
+
+/* ---- damage ---- */
+
+/* Open and decode everything; true when something was found wrong. */
+static bool
+survives(const uint8_t *p, size_t len)
+{
+	Arena *arena = arena_create(NULL, 0);
+	Memory m;
+	volatile bool wrong = false;
+
+	if (setjmp(m.escape) == 0)
+	{
+		Image *image = open_memory(&m, p, len, arena);
+
+		image_maybe_trace(image, (const uint8_t *) "0123456789abcdef");
+		image_find_trace(image, (const uint8_t *) "0123456789abcdef");
+		for (uint32_t i = 0; i < image_nleaves(image); i++)
+		{
+			LeafInfo info;
+
+			image_leaf_info(image, i, &info);
+		}
+		image_check(image, arena);
+	}
+	else
+		wrong = true;
+	arena_destroy(arena);
+	return wrong;
+}
+
+/* Make the checksums of a damaged compact image right again. */
+static void
+repair(uint8_t *p, size_t len)
+{
+	uint64_t end = load64(p + 8) + load32(p + 16);
+	uint32_t crc;
+
+	if (end >= IMAGE_HEADER_BYTES && end <= len)
+	{
+		crc = codec_crc32c(p + IMAGE_HEADER_BYTES, end - IMAGE_HEADER_BYTES);
+		memcpy(p + 20, &crc, 4);
+	}
+	crc = codec_crc32c(p, 24);
+	memcpy(p + 24, &crc, 4);
+}
+
+static void
+damage(Batch *b, const Encoding *e, const char *name)
+{
+	static const uint8_t masks[] = {1, 0x80, 0xff};
+	Arena *arena = arena_create(NULL, 0);
+	ImageSummary summary;
+	uint32_t missed = 0, opened = 0;
+	uint8_t *copy;
+	Buf out;
+
+	buf_init(&out, arena, 0);
+	encode(b, e, &out, &summary);
+	copy = malloc(out.len);
+	for (size_t len = 0; len < out.len; len++)
+	{
+		memcpy(copy, out.p, len);
+		missed += !survives(copy, len);
+	}
+	is_i64(missed, 0, "every shorter image is refused");
+	for (size_t at = 0; at < out.len; at++)
+		for (size_t k = 0; k < sizeof(masks); k++)
+		{
+			memcpy(copy, out.p, out.len);
+			copy[at] ^= masks[k];
+			missed += !survives(copy, out.len);
+			if (!e->compact)
+				continue;
+			repair(copy, out.len);
+			opened += !survives(copy, out.len);
+		}
+	is_i64(missed, 0, "every changed byte is noticed");
+	if (e->compact)
+		ok(true, "%s: with checksums made right, %u of %zu changes decode to something", name, opened,
+		   out.len * sizeof(masks));
+	free(copy);
+	arena_destroy(arena);
+}
+
+static void
+test_damage(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+	static const Encoding compact = {"", CODEC_SMALL, 40, true};
+	static const Encoding fast = {"", CODEC_FAST, 40, true};
+	static const Encoding sealed = {"", CODEC_SMALL, 40, false};
+
+	damage(sorted(arena, trees(arena, 12, 10)), &compact, "trees");
+	damage(sorted(arena, trees(arena, 5, 10)), &sealed, "sealed trees");
+	damage(sorted(arena, random_spans(arena, 30)), &compact, "random spans");
+	damage(random_spans(arena, 5), &fast, "spans as they came");
+	damage(any_table(arena, 60), &compact, "any table");
+	arena_destroy(arena);
+}
+
+static void
+test_versions(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+	ImageSummary summary;
+	Memory m;
+	Buf out;
+
+	buf_init(&out, arena, 0);
+	image_encode(trees(arena, 1, 1), CODEC_FAST, &out, &summary);
+	out.p[4] = IMAGE_FORMAT_VERSION + 1;
+	repair(out.p, out.len);
+	if (setjmp(m.escape) == 0)
+	{
+		open_memory(&m, out.p, out.len, arena);
+		ok(false, "a newer version is refused");
+	}
+	else
+		is_str(m.what, "unknown format version", "a newer version is refused");
+	arena_destroy(arena);
+}
+
+int
+main(void)
+{
+	test_random_spans();
+	test_trees();
+	test_any_table();
+	test_many_keys();
+	test_sizes();
+	test_projection();
+	test_finding();
+	test_versions();
+	test_damage();
+	codec_release();
+	return unit_done();
+}
