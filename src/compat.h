@@ -33,6 +33,13 @@ compat_required_perms(const PlannedStmt *stmt, const RangeTblEntry *rte)
 #endif
 }
 
+/* 16 has outer joins in the sets of relations that clauses mention; a path cannot be parameterised by one. */
+#if PG_VERSION_NUM >= 160000
+#define compat_remove_outer_joins(root, relids) bms_del_members(relids, (root)->outer_join_rels)
+#else
+#define compat_remove_outer_joins(root, relids) (relids)
+#endif
+
 /* 16 made one function of the ownership checks of all kinds of objects. */
 #if PG_VERSION_NUM >= 160000
 #define pg_class_ownercheck(relid, role) object_ownercheck(RelationRelationId, relid, role)

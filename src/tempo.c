@@ -8,6 +8,7 @@
 #include "am/am.h"
 #include "merge/merge.h"
 #include "merge/partition.h"
+#include "plan/plan.h"
 #include "miscadmin.h"
 #include "store/ingest.h"
 #include "worker/worker.h"
@@ -21,6 +22,7 @@ _PG_init(void)
 {
 	am_init();
 	merge_define_settings();
+	plan_init();
 	partition_define_settings();
 	ingest_define_settings();
 	tempo_define_worker_settings();

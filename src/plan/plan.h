@@ -1,0 +1,45 @@
+/*
+ * plan.h
+ *	  Planning scans of tables of access method tempo: the custom scan beside core's sequential scan, and
+ *	  which conditions can rule out segments and vectors unread.
+ *
+ * Conditions are used for pruning only; all of them stay in the plan's qual, in the planner's order. So
+ * nothing of a row is seen by a condition before those that security needs first.
+ */
+#ifndef TEMPO_PLAN_H
+#define TEMPO_PLAN_H
+
+#include "postgres.h"
+#include "nodes/pathnodes.h"
+#include "nodes/plannodes.h"
+#include "store/store.h"
+
+/* Setting tempo.enable_customscan, and the hook. Called once, from _PG_init. */
+extern void plan_init(void);
+extern bool plan_enable_customscan;
+
+/* What a pruning condition is about. */
+typedef enum PruneKind
+{
+	PRUNE_START,     /* start_time <op> value; strategy: btree */
+	PRUNE_TRACE,     /* trace_id = value */
+	PRUNE_TRACE_ANY, /* trace_id = ANY (array) */
+} PruneKind;
+
+typedef struct PruneCondition
+{
+	PruneKind kind;
+	int strategy;
+	Expr *value; /* no columns of the table, nothing volatile: the executor evaluates it once a (re)scan */
+} PruneCondition;
+
+/* Pruning conditions among clauses (RestrictInfos) of a table; list of PruneCondition *. */
+extern List *plan_prune_conditions(PlannerInfo *root, RelOptInfo *rel, const TableProfile *profile,
+								   List *clauses);
+extern bool plan_is_prune_clause(PlannerInfo *root, RelOptInfo *rel, const TableProfile *profile,
+								 RestrictInfo *rinfo, PruneCondition *condition);
+
+/* Share of the table's column bytes that a scan of these attributes reads. */
+extern double plan_column_share(RelOptInfo *rel, Oid relid, Bitmapset *attrs);
+
+#endif
