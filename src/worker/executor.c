@@ -258,6 +258,8 @@ serve_link(Link *link, MemoryContext context)
 		Size len;
 		void *msg;
 
+		if (ProcDiePending)
+			proc_exit(0); /* told to stop while idle: nothing to complain about */
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{

@@ -267,6 +267,8 @@ tempo_launcher_main(Datum arg)
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, POLL_MS / 4,
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
+		if (ProcDiePending)
+			proc_exit(1); /* 0 would mean never to start it again */
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
