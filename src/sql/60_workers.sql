@@ -4,7 +4,8 @@
 CREATE FUNCTION tempo.worker_status(
     OUT worker text, OUT number integer, OUT pid integer, OUT state text, OUT listeners text,
     OUT started timestamptz, OUT requests bigint, OUT refused bigint, OUT bytes bigint, OUT spans bigint,
-    OUT rejected_spans bigint, OUT last_commit timestamptz, OUT last_error text, OUT last_error_at timestamptz)
+    OUT rejected_spans bigint, OUT last_commit timestamptz, OUT last_error text, OUT last_error_at timestamptz,
+    OUT caught_up timestamptz)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tempo_worker_status' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 8;
 REVOKE ALL ON FUNCTION tempo.worker_status() FROM PUBLIC;
@@ -14,12 +15,22 @@ GRANT EXECUTE ON FUNCTION tempo.worker_status() TO pg_monitor;
 CREATE FUNCTION tempo.preloaded() RETURNS boolean
     AS 'MODULE_PATHNAME', 'tempo_preloaded' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
+-- Batches of tempo.spans that were committed and not merged into segments yet; NULL without tempo.spans.
+CREATE FUNCTION tempo.waiting_batches() RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tempo_waiting_batches' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+REVOKE ALL ON FUNCTION tempo.waiting_batches() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tempo.waiting_batches() TO pg_monitor;
+
 -- worker: launcher, query server, merger, receiver, query executor. state: running, busy (an executor with a
 -- request) or stopped. requests were answered, refused of them with an error; bytes as they came in; spans
--- are committed ones, rejected_spans those refused by partial success. Only for superusers and pg_monitor.
+-- are committed ones, rejected_spans those refused by partial success. Only the merger has waiting_batches
+-- and merge_lag, the time since it last found nothing left to merge; its requests are merges. Only for superusers and pg_monitor.
 CREATE VIEW tempo.status AS
     SELECT worker, number, pid, state, listeners, started, requests, refused, bytes, spans, rejected_spans,
-           last_commit, last_error, last_error_at
+           last_commit,
+           CASE WHEN worker = 'merger' THEN tempo.waiting_batches() END AS waiting_batches,
+           CASE WHEN worker = 'merger' THEN clock_timestamp() - coalesce(caught_up, started) END AS merge_lag,
+           last_error, last_error_at
     FROM tempo.worker_status();
 COMMENT ON VIEW tempo.status IS 'background workers of tempo: listeners, counters, last commit and last error';
 REVOKE ALL ON tempo.status FROM PUBLIC;

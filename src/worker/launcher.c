@@ -145,7 +145,7 @@ is_wanted(int slot)
 	switch (worker_kind(slot))
 	{
 		case WORKER_QUERY: return tempo_http_port > 0;
-		case WORKER_MERGER: return false;
+		case WORKER_MERGER: return true;
 		case WORKER_RECEIVER:
 			return slot - SLOT_RECEIVER < tempo_receivers &&
 				   (tempo_otlp_grpc_port > 0 || tempo_otlp_http_port > 0);

@@ -205,7 +205,7 @@ text_or_null(const char *s, bool *isnull)
 	return *isnull ? (Datum) 0 : CStringGetTextDatum(s);
 }
 
-#define STATUS_COLUMNS 14
+#define STATUS_COLUMNS 15
 
 static void
 put_status(ReturnSetInfo *rsinfo, int i)
@@ -215,6 +215,7 @@ put_status(ReturnSetInfo *rsinfo, int i)
 	WorkerKind kind = worker_kind(i);
 	TimestampTz started;
 	TimestampTz last_commit;
+	TimestampTz caught_up;
 	TimestampTz last_error_at;
 	char last_error[WORKER_ERROR_LEN];
 	char listeners[sizeof(slot->listeners)];
@@ -224,6 +225,7 @@ put_status(ReturnSetInfo *rsinfo, int i)
 	SpinLockAcquire(&slot->mutex);
 	started = slot->started;
 	last_commit = slot->last_commit;
+	caught_up = slot->caught_up;
 	last_error_at = slot->last_error_at;
 	memcpy(last_error, slot->last_error, sizeof(last_error));
 	memcpy(listeners, slot->listeners, sizeof(listeners));
@@ -247,6 +249,7 @@ put_status(ReturnSetInfo *rsinfo, int i)
 	v[11] = time_or_null(last_commit, &nulls[11]);
 	v[12] = text_or_null(last_error, &nulls[12]);
 	v[13] = time_or_null(last_error_at, &nulls[13]);
+	v[14] = time_or_null(caught_up, &nulls[14]);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, nulls);
 }
 

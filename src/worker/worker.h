@@ -78,6 +78,7 @@ typedef struct WorkerSlot
 	slock_t mutex; /* for what follows */
 	TimestampTz started;
 	TimestampTz last_commit;
+	TimestampTz caught_up; /* the merger: when it last found nothing left to merge */
 	TimestampTz last_error_at;
 	char last_error[WORKER_ERROR_LEN];
 	char listeners[256];
