@@ -36,6 +36,7 @@
 #define POLL_MS        1000
 #define HEALTHY_MS     5000 /* a worker that lasted this long is restarted at once */
 #define MAX_BACKOFF_MS 30000
+#define NO_SLOT_MS	   10000
 
 typedef struct Child
 {
@@ -110,7 +111,7 @@ start_child(int slot)
 	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
 	{
 		child->handle = NULL;
-		child->not_before = TimestampTzPlusMilliseconds(child->started, MAX_BACKOFF_MS);
+		child->not_before = TimestampTzPlusMilliseconds(child->started, NO_SLOT_MS);
 		ereport(LOG, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					  errmsg("tempo: no background worker slot for the %s", worker.bgw_name),
 					  errhint("Increase max_worker_processes.")));
@@ -219,20 +220,21 @@ step(void)
 {
 	bool stopped = pg_atomic_read_u32(&worker_shared->stopped) != 0;
 	bool ready;
+	bool probing;
 
 	if (settings_moved())
 		pg_atomic_write_u32(&worker_shared->ready, 0);
 	ready = pg_atomic_read_u32(&worker_shared->ready) != 0;
-	for (int slot = WORKER_PROBE; slot < WORKER_SLOTS; slot++)
+	reap(WORKER_PROBE);
+	probing = children[WORKER_PROBE].handle != NULL; /* it may be in the slot somebody needs */
+	for (int slot = WORKER_PROBE + 1; slot < WORKER_SLOTS; slot++)
 	{
 		Child *child = &children[slot];
 
 		reap(slot);
-		if (slot == WORKER_PROBE)
-			continue;
 		if (stopped || !ready || !is_wanted(slot))
 			stop_child(child);
-		else if (child->handle == NULL && GetCurrentTimestamp() >= child->not_before)
+		else if (child->handle == NULL && !probing && GetCurrentTimestamp() >= child->not_before)
 			start_child(slot);
 	}
 	if (!ready && !stopped)
