@@ -28,7 +28,7 @@ sub tempo_node
 
 	$node->init(allows_streaming => $opt{allows_streaming} // 0);
 	tempo_ports($node);
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'tempo'\n" . ($opt{conf} // ''));
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'tempo'\nmax_worker_processes = 24\n" . ($opt{conf} // ''));
 	return $node if exists $opt{start} && !$opt{start};
 	$node->start;
 	return $node if exists $opt{init} && !$opt{init};
