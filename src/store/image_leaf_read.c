@@ -312,6 +312,7 @@ decode_strings(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *b
 			return;
 		image_need_dict(vec->image, leaf);
 		c->dict = leaf->dict;
+		c->dict_shared = true;
 		return;
 	}
 	c->codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
