@@ -1,0 +1,129 @@
+# What a real Tempo answers to the search queries of the conformance set: traceql() matches the same spans in
+# the same spansets, whether the traces came whole or span by span with merges in between. Queries that may rest
+# on a quirk differ exactly where test/conformance/deviations.txt says so.
+use strict;
+use warnings;
+use lib 'test/perl';
+use JSON::PP;
+use List::Util qw(shuffle);
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TempoTest;
+
+my $dir = (shared_dir() // '') . '/conformance';
+plan skip_all => 'no conformance data: set TEMPO_SHARED' unless -f "$dir/queries.json";
+
+my (@queries, %deviates);
+for my $line (split /\n/, qx(python3 test/conformance/expected.py '$dir'))
+{
+	my ($id, $kind, $query, $answer) = split /\t/, $line, -1;
+	push @queries, { id => $id, kind => $kind, query => $query, answer => $answer };
+}
+cmp_ok(scalar @queries, '>', 500, 'queries with answers');
+for my $line (split /\n/, slurp_file('test/conformance/deviations.txt'))
+{
+	$deviates{$1} = $2 if $line =~ /^(\w+)\s+(.+)/ && $line !~ /^#/;
+}
+
+my @requests = split /\n/, slurp_file("$dir/traces.ndjson");
+
+sub ingest
+{
+	my ($node, $request) = @_;
+	return "SELECT tempo_ingest_json(\$tempo\$$request\$tempo\$);\n";
+}
+
+# One span a request.
+sub scattered
+{
+	my @single;
+
+	for my $request (map { decode_json($_) } @requests)
+	{
+		for my $rs (@{ $request->{resourceSpans} })
+		{
+			for my $ss (@{ $rs->{scopeSpans} })
+			{
+				push @single, encode_json({ resourceSpans =>
+						[ { resource => $rs->{resource} // {}, scopeSpans => [ { scope => $ss->{scope} // {}, spans => [$_] } ] } ] })
+				  for @{ $ss->{spans} };
+			}
+		}
+	}
+	return @single;
+}
+
+# Answers of all queries, in the form of expected.py.
+sub ask
+{
+	my ($node) = @_;
+	my ($script, %sets, %answer) = ("\\set VERBOSITY sqlstate\n");
+
+	for my $q (@queries)
+	{
+		my $text = $q->{query} =~ s/'/''/gr;
+		$script .= "\\echo == $q->{id}\n"
+		  . "SELECT trace_id || '=' || string_agg(span_id::text, ',' ORDER BY span_id::text) FROM traceql('$text', "
+		  . "to_timestamp(1793491000), to_timestamp(1793495000)) GROUP BY trace_id, spanset;\n";
+	}
+	my ($out, $err) = ('', '');
+	$node->psql('postgres', $script, stdout => \$out, stderr => \$err, on_error_stop => 0,
+		extra_params => [ '-v', 'ON_ERROR_STOP=0' ]);
+	my $id;
+	for my $line (split /\n/, $out)
+	{
+		if ($line =~ /^== (\w+)/) { $id = $1; next; }
+		push @{ $sets{$id}{$1} }, $2 if $line =~ /^(\w+)=(.*)/;
+	}
+	$answer{ $_->{id} } = join ' ', map { my $t = $_; "$t=" . join('|', sort @{ $sets{$id}{$t} }) }
+	  sort keys %{ $sets{ $id = $_->{id} } }
+	  for @queries;
+	return (\%answer, $err);
+}
+
+sub compare
+{
+	my ($node, $name) = @_;
+	my ($answer, $err) = ask($node);
+	my ($plain, $quirk, $same, @bad) = (0, 0, 0);
+
+	is(() = $err =~ /^.*ERROR:/mg, scalar(grep { $_->{answer} eq 'error' } @queries), "$name: refused queries");
+	like($err, qr/42601/, "$name: refused as syntax errors");
+	for my $q (@queries)
+	{
+		my $agrees = $q->{answer} eq 'error' || $answer->{ $q->{id} } eq $q->{answer};
+
+		if ($q->{kind} eq 'plain') { $plain++; push @bad, "$q->{id}  $q->{query}" unless $agrees; }
+		else
+		{
+			$quirk++;
+			$same += $agrees;
+			push @bad, "$q->{id}  $q->{query}  (not in deviations.txt)" if !$agrees && !$deviates{ $q->{id} };
+			push @bad, "$q->{id}  $q->{query}  (agrees, but is in deviations.txt)" if $agrees && $deviates{ $q->{id} };
+		}
+	}
+	is(join("\n", @bad), '', "$name: $plain plain queries agree, of $quirk others $same");
+}
+
+my $node = tempo_node('conformance', conf => "tempo.max_future = -1\n");
+
+$node->safe_psql('postgres', join '', map { ingest($node, $_) } @requests);
+compare($node, 'recent batches');
+sql($node, 'SELECT tempo_merge()');
+compare($node, 'one segment');
+
+sql($node, 'TRUNCATE tempo.spans');
+srand 7;
+my ($n, $script) = (0, '');
+for my $request (shuffle(scattered()))
+{
+	$script .= ingest($node, $request);
+	$script .= "SELECT tempo_merge();\n" if ++$n % 300 == 200;
+}
+$node->safe_psql('postgres', $script);
+compare($node, 'span by span');
+sql($node, 'SELECT tempo_merge()');
+compare($node, 'span by span, all merged');
+
+finish($node);
+done_testing();
