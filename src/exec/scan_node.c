@@ -31,10 +31,10 @@ typedef enum ScanCounter
 	NCOUNTERS
 } ScanCounter;
 
-/* In dynamic shared memory of a parallel query; then one byte a unit: UNIT_* of any process. */
+/* In dynamic shared memory of a parallel query. */
 typedef struct SharedScan
 {
-	pg_atomic_uint64 next;
+	pg_atomic_uint64 next; /* first vector of the next run to give out */
 	pg_atomic_uint64 counters[NCOUNTERS];
 	pg_atomic_uint64 units_read; /* opened past pruning, counted by each process that did */
 } SharedScan;
@@ -54,7 +54,8 @@ typedef struct TempoScanState
 	bool evaluated;
 	int64 vector; /* open, or -1 */
 	uint32 row;   /* next one of it */
-	int64 next;   /* vector to look at next, when not parallel */
+	int64 next;   /* vector to look at next */
+	int64 end;    /* parallel: where the run of vectors of this process ends */
 	int decided;  /* unit that keep_unit is about, or -1 */
 	bool keep_unit;
 	bool image_asked; /* the bloom filter was asked about that unit */
@@ -184,7 +185,7 @@ rescan(CustomScanState *node)
 	ExecScanReScan(&node->ss);
 	s->evaluated = false;
 	s->vector = s->decided = -1;
-	s->next = 0;
+	s->next = s->end = 0;
 }
 
 /* ---- rows ---- */
@@ -209,13 +210,26 @@ keep_unit(TempoScanState *s, int unit)
 	return s->keep_unit;
 }
 
+/*
+ * Processes of a parallel scan take runs of neighbouring vectors: blocks of a column lie together, and a
+ * page should be read by one of them.
+ */
+#define RUN_VECTORS 16
+
 /* Number of the next vector to look at, or -1. */
 static int64
 take_vector(TempoScanState *s)
 {
-	int64 v = s->shared ? (int64) pg_atomic_fetch_add_u64(&s->shared->next, 1) : s->next++;
+	int64 nvectors = (int64) s->cursor->nvectors;
 
-	return v < (int64) s->cursor->nvectors ? v : -1;
+	if (s->shared && s->next >= s->end)
+	{
+		int64 run = Max(1, Min(RUN_VECTORS, nvectors / 64));
+
+		s->next = (int64) pg_atomic_fetch_add_u64(&s->shared->next, run);
+		s->end = s->next + run;
+	}
+	return s->next < nvectors ? s->next++ : -1;
 }
 
 static bool
@@ -235,8 +249,8 @@ next_vector(TempoScanState *s)
 		unit = cursor_unit_of(cur, v);
 		if (!keep_unit(s, unit))
 		{
-			if (!s->shared)
-				s->next = cur->first_vector[unit + 1];
+			/* The rest of the unit too. */
+			s->next = Max(s->next, (int64) cur->first_vector[unit + 1]);
 			continue;
 		}
 		cursor_open_unit(cur, unit);

@@ -31,6 +31,13 @@
 /* CPU cost of a row compared with core's scan of a heap: no tuple to take apart. */
 #define ROW_COST_FACTOR 0.5
 
+/*
+ * Workers for one table pay when there is this much to read, by rows or by pages (as for heaps). Below, a
+ * worker's start, and opening segments once more in each, cost more; a parallel append still takes whole
+ * partitions in parallel.
+ */
+#define PARALLEL_ROWS 2000000
+
 bool plan_enable_customscan = true;
 
 static set_rel_pathlist_hook_type next_hook;
@@ -123,7 +130,8 @@ scan_shape(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const TablePr
 		s.rows_read = Min(rel->tuples, Max(kept * rel->tuples, IMAGE_VECTOR_ROWS));
 		s.pages *= rel->tuples > 0 ? s.rows_read / rel->tuples : 1;
 	}
-	s.pages = Max(1, s.pages * share);
+	/* Half a page: a scan of nothing is still cheaper than core's. */
+	s.pages = Max(0.5, s.pages * share);
 	return s;
 }
 
@@ -187,6 +195,15 @@ make_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, int workers)
 	return path;
 }
 
+static int
+parallel_workers(RelOptInfo *rel, const ScanShape *s)
+{
+	if (s->rows_read < PARALLEL_ROWS && s->pages < min_parallel_table_scan_size)
+		return 0;
+	return compute_parallel_worker(rel, Max(s->pages, min_parallel_table_scan_size), -1,
+								   max_parallel_workers_per_gather);
+}
+
 static void
 add_whole_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const TableProfile *profile)
 {
@@ -195,9 +212,11 @@ add_whole_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const Ta
 
 	cost_path(root, rel, path, &s, rel->baserestrictinfo);
 	add_path(rel, &path->path);
+	/* Core prices its parallel scan as a heap's, not as one that decodes every column. */
+	rel->partial_pathlist = NIL;
 	if (rel->consider_parallel && rel->lateral_relids == NULL)
 	{
-		int workers = compute_parallel_worker(rel, s.pages, -1, max_parallel_workers_per_gather);
+		int workers = parallel_workers(rel, &s);
 
 		if (workers <= 0)
 			return;

@@ -10,8 +10,11 @@
 
 /* Appends the image on new pages, WAL-logged; returns its first block. Only a merge calls this. */
 extern BlockNumber segment_write(Relation rel, const uint8 *image, uint64 bytes);
-/* Copies [off, off + len) of a segment; raises when the pages are not what the directory says. */
-extern void segment_read(Relation rel, const StoreUnit *unit, uint64 off, uint32 len, uint8 *dst);
+/* Reads one segment; everything is allocated in arena. rel stays open while it is used. */
+typedef struct SegmentReader SegmentReader;
+extern SegmentReader *segment_reader(Relation rel, const StoreUnit *unit, Arena *arena);
+/* Copies [off, off + len) of the image; raises when the pages are not what the directory says. */
+extern void segment_read(SegmentReader *r, uint64 off, uint32 len, uint8 *dst);
 extern BlockNumber segment_nblocks(uint64 bytes);
 
 #endif

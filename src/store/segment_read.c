@@ -1,6 +1,9 @@
 /*
  * segment_read.c
  *	  Bytes of a segment through shared buffers.
+ *
+ * Readers ask for many small pieces that lie close together, so the pages copied last are kept: a page is
+ * touched once however many blocks of a column it holds. Pages are immutable, so copies cannot go stale.
  */
 #include "postgres.h"
 
@@ -12,47 +15,105 @@
 /* How far ahead of the page being copied the kernel is told. */
 #define PREFETCH_BLOCKS 32
 
-static void
-copy_from_page(Relation rel, const StoreUnit *unit, BlockNumber index, uint32 skip, uint32 len, uint8 *dst)
+/* Pages kept; a page's place is its number modulo this. */
+#define CACHE_PAGES 64
+
+struct SegmentReader
 {
-	Buffer buf = ReadBuffer(rel, unit->block + index);
+	Relation rel;
+	StoreUnit unit;
+	Arena *arena;
+	BlockNumber kept[CACHE_PAGES]; /* page of the segment, or InvalidBlockNumber */
+	uint8 *pages[CACHE_PAGES];     /* SEGMENT_PAGE_BYTES each, allocated when first used */
+};
+
+SegmentReader *
+segment_reader(Relation rel, const StoreUnit *unit, Arena *arena)
+{
+	SegmentReader *r = arena_alloc0(arena, sizeof(SegmentReader));
+
+	r->rel = rel;
+	r->unit = *unit;
+	r->arena = arena;
+	for (int i = 0; i < CACHE_PAGES; i++)
+		r->kept[i] = InvalidBlockNumber;
+	return r;
+}
+
+/* Bytes of the image on a page of the segment. */
+static uint32
+page_bytes(const StoreUnit *unit, BlockNumber index)
+{
+	return (uint32) Min(SEGMENT_PAGE_BYTES, unit->bytes - (uint64) index * SEGMENT_PAGE_BYTES);
+}
+
+static void
+copy_page(const SegmentReader *r, BlockNumber index, uint8 *dst)
+{
+	uint32 len = page_bytes(&r->unit, index);
+	Buffer buf = ReadBuffer(r->rel, r->unit.block + index);
 	Page page = BufferGetPage(buf);
 	uint32 used;
 
 	LockBuffer(buf, BUFFER_LOCK_SHARE);
 	used = PageIsNew(page) ? 0 : ((PageHeader) page)->pd_lower;
-	if (used > BLCKSZ || used < MAXALIGN(SizeOfPageHeaderData) + skip + len)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("block %u of table \"%s\" is not the page of segment %llu it should be",
-						unit->block + index, RelationGetRelationName(rel), (unsigned long long) unit->id)));
-	memcpy(dst, PageGetContents(page) + skip, len);
+	if (used != MAXALIGN(SizeOfPageHeaderData) + len)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("block %u of table \"%s\" is not the page of segment %llu it should be",
+							   r->unit.block + index, RelationGetRelationName(r->rel),
+							   (unsigned long long) r->unit.id)));
+	memcpy(dst, PageGetContents(page), len);
 	UnlockReleaseBuffer(buf);
 }
 
+static const uint8 *
+kept_page(SegmentReader *r, BlockNumber index)
+{
+	uint32 slot = index % CACHE_PAGES;
+
+	if (r->kept[slot] == index)
+		return r->pages[slot];
+	if (r->pages[slot] == NULL)
+		r->pages[slot] = arena_alloc(r->arena, SEGMENT_PAGE_BYTES);
+	r->kept[slot] = InvalidBlockNumber;
+	copy_page(r, index, r->pages[slot]);
+	r->kept[slot] = index;
+	return r->pages[slot];
+}
+
+static void
+prefetch(const SegmentReader *r, BlockNumber index, BlockNumber last)
+{
+	for (; index <= last; index++)
+		if (r->kept[index % CACHE_PAGES] != index)
+			PrefetchBuffer(r->rel, MAIN_FORKNUM, r->unit.block + index);
+}
+
 void
-segment_read(Relation rel, const StoreUnit *unit, uint64 off, uint32 len, uint8 *dst)
+segment_read(SegmentReader *r, uint64 off, uint32 len, uint8 *dst)
 {
 	BlockNumber index = off / SEGMENT_PAGE_BYTES;
 	BlockNumber last = (off + Max(len, 1) - 1) / SEGMENT_PAGE_BYTES;
-	BlockNumber ahead = index + 1;
 	uint32 skip = off % SEGMENT_PAGE_BYTES;
 
-	if (off > unit->bytes || len > unit->bytes - off)
+	if (off > r->unit.bytes || len > r->unit.bytes - off)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("read past the end of segment %llu of table \"%s\"",
-							   (unsigned long long) unit->id, RelationGetRelationName(rel))));
-	while (len > 0)
+							   (unsigned long long) r->unit.id, RelationGetRelationName(r->rel))));
+	for (BlockNumber i = 0; len > 0; i++, index++)
 	{
 		uint32 n = Min(len, SEGMENT_PAGE_BYTES - skip);
 
 		CHECK_FOR_INTERRUPTS();
-		for (; ahead <= last && ahead <= index + PREFETCH_BLOCKS; ahead++)
-			PrefetchBuffer(rel, MAIN_FORKNUM, unit->block + ahead);
-		copy_from_page(rel, unit, index, skip, n, dst);
+		if (i % PREFETCH_BLOCKS == 0)
+			prefetch(r, index + 1, Min(last, index + PREFETCH_BLOCKS));
+		/* Whole pages within a long read are not asked for again. */
+		if (n == page_bytes(&r->unit, index) && r->kept[index % CACHE_PAGES] != index)
+			copy_page(r, index, dst);
+		else
+			memcpy(dst, kept_page(r, index) + skip, n);
 		dst += n;
 		len -= n;
 		skip = 0;
-		index++;
 	}
 }

@@ -122,7 +122,8 @@ typedef struct UnitSource
 {
 	Relation rel;
 	StoreUnit unit;
-	const uint8 *image; /* recent batches: the bytes */
+	const uint8 *image;     /* recent batches: the bytes */
+	SegmentReader *segment; /* segments */
 } UnitSource;
 
 static void
@@ -131,7 +132,7 @@ source_read(void *ctx, uint64_t off, uint32_t len, uint8_t *dst)
 	UnitSource *s = ctx;
 
 	if (s->unit.kind == UNIT_SEGMENT)
-		segment_read(s->rel, &s->unit, off, len, dst);
+		segment_read(s->segment, off, len, dst);
 	else if (off > s->unit.bytes || len > s->unit.bytes - off)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("read past the end of recent batch %llu of table \"%s\"",
@@ -160,6 +161,7 @@ store_open_bytes(Relation rel, const StoreUnit *unit, const uint8 *image, Arena 
 	s->rel = rel;
 	s->unit = *unit;
 	s->image = image;
+	s->segment = unit->kind == UNIT_SEGMENT ? segment_reader(rel, unit, arena) : NULL;
 	return image_open(&source, arena);
 }
 
