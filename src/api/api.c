@@ -23,7 +23,8 @@ handle_buildinfo(ApiCall *call)
 											 "\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}");
 }
 
-static const Route routes[] = {{"/api/v2/traces/*", handle_trace_v2},
+static const Route routes[] = {{"/api/search", handle_search},
+							   {"/api/v2/traces/*", handle_trace_v2},
 							   {"/api/traces/*", handle_trace_v1},
 							   {"/api/status/buildinfo", handle_buildinfo}};
 

@@ -40,5 +40,6 @@ extern bool api_time_range(ApiCall *call, bool *given, uint64 *start, uint64 *en
 
 extern void handle_trace_v1(ApiCall *call);
 extern void handle_trace_v2(ApiCall *call);
+extern void handle_search(ApiCall *call);
 
 #endif

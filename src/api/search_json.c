@@ -4,7 +4,6 @@
  *	  attributes, spans with the attributes that the query mentions, statistics by service.
  */
 #include "api/search.h"
-#include "api/search_internal.h"
 
 #include "api/json_write.h"
 

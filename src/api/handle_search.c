@@ -1,0 +1,257 @@
+/*
+ * handle_search.c
+ *	  /api/search: parameters, defaults and limits of Tempo's, answered by a TraceQL search.
+ *
+ * Unlike Tempo's, the answer holds the newest traces that match, and nothing before now is cut off.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "api/handlers.h"
+#include "api/json_write.h"
+#include "api/search.h"
+#include "traceql/search.h"
+
+#define NS_PER_SECOND   UINT64CONST(1000000000)
+#define DEFAULT_LIMIT   20
+#define MAX_LIMIT       262144
+#define DEFAULT_SPSS    3
+#define MAX_SPSS        100
+#define MAX_RANGE       (168 * 3600)
+#define DEFAULT_SECONDS (15 * 60)
+#define MAX_QUERY_BYTES (128 * 1024)
+
+typedef struct SearchParams
+{
+	Str query;
+	bool trace_only;
+	uint64 limit;
+	uint64 spss;
+	uint64 start; /* unix seconds */
+	uint64 end;   /* 0: no end */
+} SearchParams;
+
+static uint64
+unix_now(void)
+{
+	return (uint64) (GetCurrentTimestamp() / USECS_PER_SEC +
+					 (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY);
+}
+
+static bool
+refuse_text(ApiCall *call, const Buf *err)
+{
+	api_refuse(call, 400, "%.*s", (int) err->len, err->p);
+	return false;
+}
+
+static bool
+read_limits(ApiCall *call, SearchParams *p)
+{
+	Buf err;
+
+	buf_init(&err, call->arena, 0);
+	p->limit = DEFAULT_LIMIT;
+	p->spss = DEFAULT_SPSS;
+	if (!params_u64(&call->params, "limit", PG_UINT32_MAX, &p->limit, &err) ||
+		!params_u64(&call->params, "spss", PG_UINT32_MAX, &p->spss, &err))
+		return refuse_text(call, &err);
+	if (p->limit == 0)
+		api_refuse(call, 400, "invalid limit: must be a positive number");
+	else if (p->limit > MAX_LIMIT)
+		api_refuse(call, 400, "limit " UINT64_FORMAT " exceeds max limit %d", p->limit, MAX_LIMIT);
+	else if (p->spss > MAX_SPSS)
+		api_refuse(call, 400, "spans per span set exceeds %d. received " UINT64_FORMAT, MAX_SPSS, p->spss);
+	else
+		return true;
+	return false;
+}
+
+/* A duration parameter in ns; absent leaves *ns alone. */
+static bool
+read_duration(ApiCall *call, const char *key, int64 *ns)
+{
+	Str text = params_get(&call->params, key);
+
+	if (text.p == NULL || (traceql_read_duration(text, ns) && *ns >= 0))
+		return true;
+	api_refuse(call, 400, "invalid %s: \"%.*s\" is not a duration such as 1h30m", key,
+			   (int) Min(text.len, 60), text.p);
+	return false;
+}
+
+static bool
+read_range(ApiCall *call, SearchParams *p)
+{
+	int64 since = 0;
+	bool given;
+
+	if (!read_duration(call, "since", &since))
+		return false;
+	if (since > 0)
+	{
+		p->start = unix_now() - Min(unix_now(), (uint64) since / NS_PER_SECOND);
+		p->end = 0;
+		return true;
+	}
+	if (!api_time_range(call, &given, &p->start, &p->end))
+		return false;
+	if (!given)
+		p->start = unix_now() - DEFAULT_SECONDS;
+	else if (p->end - p->start > MAX_RANGE)
+	{
+		api_refuse(call, 400,
+				   "range specified by start and end exceeds 168h0m0s. received start=" UINT64_FORMAT
+				   " end=" UINT64_FORMAT,
+				   p->start, p->end);
+		return false;
+	}
+	return true;
+}
+
+/* Very old clients name tags as parameters of their own. */
+static QueryParams
+bare_tags(ApiCall *call)
+{
+	static const char *const known[] = {"limit",       "spss",        "since",
+										"minDuration", "maxDuration", "skip_ast_transformations"};
+	QueryParams tags = {.arena = call->arena};
+
+	tags.items = arena_alloc(call->arena, sizeof(QueryParam) * (call->params.n + 1));
+	for (uint32 i = 0; i < call->params.n; i++)
+	{
+		bool is_known = call->params.items[i].value.len == 0;
+
+		for (int k = 0; k < lengthof(known); k++)
+			is_known |= str_eq(call->params.items[i].key, str_lit(known[k]));
+		if (!is_known)
+			tags.items[tags.n++] = call->params.items[i];
+	}
+	return tags;
+}
+
+static bool
+read_tags(ApiCall *call, SearchParams *p)
+{
+	QueryParams tags = {.arena = call->arena};
+	int64 min_duration = 0;
+	int64 max_duration = 0;
+	Buf text;
+
+	buf_init(&text, call->arena, 256);
+	if (!read_duration(call, "minDuration", &min_duration) ||
+		!read_duration(call, "maxDuration", &max_duration))
+		return false;
+	if (max_duration > 0 && max_duration < min_duration)
+	{
+		api_refuse(call, 400, "invalid maxDuration: it must not be less than minDuration");
+		return false;
+	}
+	if (params_has(&call->params, "tags"))
+	{
+		if (!parse_logfmt(call->arena, params_get(&call->params, "tags"), &tags, &text))
+			return refuse_text(call, &text);
+	}
+	else if (!params_has(&call->params, "start") && !params_has(&call->params, "end"))
+		tags = bare_tags(call);
+	search_tags_query(&tags, min_duration, max_duration, &text);
+	p->query = str_of((char *) text.p, text.len);
+	p->trace_only = true;
+	return true;
+}
+
+static bool
+read_query(ApiCall *call, SearchParams *p)
+{
+	p->query = params_get(&call->params, "q");
+	if (p->query.p == NULL)
+		return read_tags(call, p);
+	if (params_has(&call->params, "tags"))
+		api_refuse(call, 400, "invalid request: can't specify tags and q in the same query");
+	else if (p->query.len > MAX_QUERY_BYTES)
+		api_refuse(call, 400, "TraceQL expression exceeds the configured maximum size of %d bytes: it has %u",
+				   MAX_QUERY_BYTES, p->query.len);
+	else
+		return true;
+	return false;
+}
+
+/* The seven fields that strict clients know. */
+static void
+write_metrics(const TraceqlSearchCounters *c, Buf *out)
+{
+	bool first = true;
+
+	json_put_raw(out, ",\"metrics\":{");
+	if (c->traces_inspected > 0)
+	{
+		json_put_key(out, &first, "inspectedTraces");
+		json_put_u64(out, Min(c->traces_inspected, PG_UINT32_MAX));
+	}
+	if (c->bytes_read > 0)
+	{
+		json_put_key(out, &first, "inspectedBytes");
+		json_put_quoted_u64(out, c->bytes_read);
+	}
+	if (c->segments + c->recent > 0)
+	{
+		json_put_key(out, &first, "totalBlocks");
+		json_put_u64(out, c->segments + c->recent);
+	}
+	json_put_key(out, &first, "completedJobs");
+	json_put_raw(out, "1");
+	json_put_key(out, &first, "totalJobs");
+	json_put_raw(out, "1");
+	if (c->spans_inspected > 0)
+	{
+		json_put_key(out, &first, "inspectedSpans");
+		json_put_quoted_u64(out, c->spans_inspected);
+	}
+	buf_put_u8(out, '}');
+}
+
+static void
+run_search(ApiCall *call, const SearchParams *p, Buf *out)
+{
+	TraceqlRequest request = {.query = p->query,
+							  .allow_metrics = true,
+							  .tenant = call->tenant,
+							  .has_from = true,
+							  .has_to = p->end > 0,
+							  .from = (int64) (p->start * NS_PER_SECOND),
+							  .to = (int64) (p->end * NS_PER_SECOND),
+							  .max_traces = (uint32) p->limit,
+							  .max_spans = p->spss > 0 ? (uint32) p->spss : DEFAULT_SPSS,
+							  .services = true};
+	TraceqlSearch *search = traceql_search_begin(&request);
+	const TraceqlFacts *facts = traceql_search_facts(search);
+	TraceqlSearchCounters counters;
+	const MatchTrace *trace;
+	bool first = true;
+
+	json_put_raw(out, "{\"traces\":[");
+	while ((trace = traceql_search_next(search)) != NULL)
+	{
+		json_put_comma(out, &first);
+		search_write_trace(trace, facts->name_known, p->trace_only, out);
+	}
+	buf_put_u8(out, ']');
+	counters = traceql_search_counters(search);
+	write_metrics(&counters, out);
+	buf_put_u8(out, '}');
+	traceql_search_end(search);
+}
+
+void
+handle_search(ApiCall *call)
+{
+	SearchParams p = {0};
+	Buf out;
+
+	if (!read_query(call, &p) || !read_limits(call, &p) || !read_range(call, &p))
+		return;
+	buf_init(&out, call->arena, 64 * 1024);
+	run_search(call, &p, &out);
+	api_answer(call, API_JSON, &out);
+}
