@@ -70,7 +70,8 @@ decode_fail(Decoder *d, OtlpCode code, const uint8_t *at, const char *field, con
 	if (res->code != OTLP_OK)
 		return false;
 	res->code = code;
-	res->offset = at ? (size_t) (at - d->body) : 0;
+	/* at is elsewhere when a message had to be put together from pieces */
+	res->offset = at >= d->body && at <= d->body + d->len ? (size_t) (at - d->body) : 0;
 	used = append_path(d, res->message, field);
 	if (used < sizeof(res->message))
 	{

@@ -38,7 +38,7 @@ typedef struct OtlpResult
 	OtlpCode code;
 	uint32_t spans;     /* taken; 0 after an error */
 	uint32_t truncated; /* attribute keys and values cut */
-	size_t offset;      /* of the byte where decoding stopped, after an error */
+	size_t offset;      /* of the byte where decoding stopped, after an error; 0 when there is none */
 	char message[256];  /* what and where, for the client; empty when OTLP_OK */
 } OtlpResult;
 

@@ -90,6 +90,7 @@ static size_t
 open_message(Buf *out, uint32_t number)
 {
 	put_key(out, number, WIRE_LEN);
+	buf_put_u8(out, 0); /* room for a length below 128 */
 	return out->len;
 }
 
@@ -100,11 +101,17 @@ close_message(Buf *out, size_t start)
 	uint8_t prefix[10];
 	size_t n;
 
+	if (len < 128)
+	{
+		out->p[start - 1] = (uint8_t) len;
+		return;
+	}
 	buf_put_varint(out, len);
 	n = out->len - start - len;
 	memcpy(prefix, out->p + start + len, n);
-	memmove(out->p + start + n, out->p + start, len);
-	memcpy(out->p + start, prefix, n);
+	memmove(out->p + start + n - 1, out->p + start, len);
+	memcpy(out->p + start - 1, prefix, n);
+	out->len--;
 }
 
 /* ---- values ---- */

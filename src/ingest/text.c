@@ -76,10 +76,12 @@ is_odd(uint64_t v)
 TextClass
 text_classify(Str s)
 {
-	const uint8_t *p = (const uint8_t *) s.p;
-	const uint8_t *end = p + s.len;
-	const uint8_t *at = p;
+	const uint8_t *at = (const uint8_t *) s.p;
+	const uint8_t *end;
 
+	if (s.len == 0)
+		return TEXT_PLAIN; /* at may be NULL */
+	end = at + s.len;
 	if (s.len >= 8)
 	{
 		for (; end - at >= 8; at += 8)

@@ -226,7 +226,7 @@ buf_reserve(Buf *buf, size_t extra)
 }
 
 void
-buf_put_varint(Buf *buf, uint64_t v)
+buf_put_varint_long(Buf *buf, uint64_t v)
 {
 	uint8_t *p = buf_reserve(buf, 10);
 	uint8_t *start = p;

@@ -92,22 +92,33 @@ extern uint8_t *buf_reserve(Buf *buf, size_t extra);
 static inline void
 buf_put(Buf *buf, const void *src, size_t n)
 {
+	if (n > buf->cap - buf->len)
+		buf_reserve(buf, n);
 	if (n)
-	{
-		memcpy(buf_reserve(buf, n), src, n);
-		buf->len += n;
-	}
+		memcpy(buf->p + buf->len, src, n);
+	buf->len += n;
 }
 
 static inline void
 buf_put_u8(Buf *buf, uint8_t v)
 {
-	*buf_reserve(buf, 1) = v;
-	buf->len++;
+	if (buf->len == buf->cap)
+		buf_reserve(buf, 1);
+	buf->p[buf->len++] = v;
 }
 
 /* LEB128, at most 10 bytes. */
-extern void buf_put_varint(Buf *buf, uint64_t v);
+extern void buf_put_varint_long(Buf *buf, uint64_t v);
+
+static inline void
+buf_put_varint(Buf *buf, uint64_t v)
+{
+	if (v < 128)
+		buf_put_u8(buf, (uint8_t) v);
+	else
+		buf_put_varint_long(buf, v);
+}
+
 /* Reads at *pos, advances it; false when the bytes end or the number is longer than 10 bytes. */
 extern bool read_varint(const uint8_t **pos, const uint8_t *end, uint64_t *v);
 

@@ -3,8 +3,9 @@
  *	  Nanoseconds of CPU a span: decoding a workload into batches, protobuf-c's unpacking of the same
  *	  bytes, sorting and gathering them into one batch, and writing protobuf.
  *
- * usage: bench_ingest [FILE]; FILE (or TEMPO_WORKLOAD) is what ../shared/bench/workload.py writes: requests
- * behind 4-byte big-endian lengths. Without one it says so and does nothing.
+ * usage: bench_ingest [FILE [ROUNDS]]: with ROUNDS only decodes, that often, for a profiler. FILE (or
+ *TEMPO_WORKLOAD) is what ../shared/bench/workload.py writes: requests behind 4-byte big-endian lengths.
+ *Without one it says so and does nothing.
  */
 #include "ingest/otlp.h"
 #include "otlp.pb-c.h"
@@ -141,6 +142,21 @@ round_trip(Best *best)
 	return spans;
 }
 
+static void
+only_decode(int rounds)
+{
+	Batch **batches = malloc(sizeof(Batch *) * requests.n);
+
+	for (int i = 0; i < rounds; i++)
+	{
+		Arena *a = arena_create(NULL, 1 << 20);
+
+		decode_all(a, batches);
+		arena_destroy(a);
+	}
+	free(batches);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -151,6 +167,11 @@ main(int argc, char **argv)
 	if (path == NULL || !load(path))
 	{
 		printf("skipped: give a file of ../shared/bench/workload.py\n");
+		return 0;
+	}
+	if (argc > 2)
+	{
+		only_decode(atoi(argv[2]));
 		return 0;
 	}
 	for (int i = 0; i < ROUNDS; i++)

@@ -265,6 +265,10 @@ test_refused_text(Arena *a)
 		   RS ".links[0].trace_state: string is not valid UTF-8", "a link's trace state");
 	refuse(a, BYTES("\x0a\x03\x1a\x01\x80"), OTLP_MALFORMED,
 		   "resource_spans[0].schema_url: string is not valid UTF-8", "a schema URL");
+	refuse(a, request(a, message1(a, 9, BYTES("\x12\x02\x10\x01\x12\x03\x0a\x01\xff"))), OTLP_MALFORMED,
+		   RS ".attributes[0].string_value: string is not valid UTF-8",
+		   "a value in two pieces, the second bad");
+	is_i64(res.offset, 0, "its offset is nowhere in the body");
 	refuse(a, request(a, attribute(a, nested(a, 65))), OTLP_TOO_DEEP,
 		   RS ".attributes[0]: value is nested deeper than 64 levels", "65 levels");
 	refuse(a, request(a, attribute(a, nested(a, 20000))), OTLP_TOO_DEEP,

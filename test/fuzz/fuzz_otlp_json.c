@@ -1,0 +1,13 @@
+/*
+ * fuzz_otlp_json.c
+ *	  Any bytes as an OTLP/JSON request.
+ */
+#include "fuzz_otlp.h"
+
+extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_decode(otlp_decode_json, data, size);
+}
