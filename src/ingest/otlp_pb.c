@@ -95,7 +95,7 @@ read_bytes(Decoder *d, PbRange *r, PbField *f)
 }
 
 /* The next field; the range must not be empty. */
-static inline bool
+static bool
 next_field(Decoder *d, PbRange *r, PbField *f)
 {
 	uint64_t tag;
@@ -119,6 +119,33 @@ next_field(Decoder *d, PbRange *r, PbField *f)
 			return decode_fail(d, OTLP_MALFORMED, f->at, NULL, "field %u has unsupported wire type %u",
 							   f->tag >> 3, f->tag & 7);
 	}
+}
+
+/* The same where it is hot: key and length of one byte each are read in place. */
+static inline __attribute__((always_inline)) bool
+next_field_fast(Decoder *d, PbRange *r, PbField *f)
+{
+	const uint8_t *p = r->pos;
+	ptrdiff_t left = r->end - p;
+
+	f->at = p;
+	if (left >= 2 && p[0] < 128 && p[0] > 7 && p[1] < 128)
+	{
+		f->tag = p[0];
+		if ((p[0] & 7) == PB_LEN && p[1] <= left - 2)
+		{
+			f->s = str_of((const char *) p + 2, p[1]);
+			r->pos = p + 2 + p[1];
+			return true;
+		}
+		if ((p[0] & 7) == PB_VARINT)
+		{
+			f->u = p[1];
+			r->pos = p + 2;
+			return true;
+		}
+	}
+	return next_field(d, r, f);
 }
 
 /* A field that was not expected like this: fine when its number is unknown. */
@@ -157,7 +184,7 @@ read_any(Decoder *d, Str bytes, AnyValue *any)
 	{
 		ValueType before = any->v.type;
 
-		if (!next_field(d, &r, &f))
+		if (!next_field_fast(d, &r, &f))
 			return false;
 		switch (f.tag)
 		{
@@ -225,7 +252,7 @@ read_key_value(Decoder *d, Str bytes, PbKeyValue *kv)
 	kv->key = str_of("", 0);
 	while (r.pos < r.end)
 	{
-		if (!next_field(d, &r, &f))
+		if (!next_field_fast(d, &r, &f))
 			return false;
 		if (f.tag == PB_TAG(1, PB_LEN))
 			kv->key = f.s;
@@ -563,7 +590,7 @@ take_span(Decoder *d, Str bytes)
 	memset(&s, 0, sizeof(s));
 	decode_begin_span(d);
 	while (r.pos < r.end)
-		if (!next_field(d, &r, &f) || !span_field(d, &s, &f))
+		if (!next_field_fast(d, &r, &f) || !span_field(d, &s, &f))
 			return false;
 	return decode_text(d, &s.f.name, "name") && decode_text(d, &s.f.trace_state, "trace_state") &&
 		   decode_end_span(d, &s.f, (const uint8_t *) bytes.p);
