@@ -155,7 +155,8 @@ buf_prefix_length(Buf *out, size_t start)
 	size_t len = out->len - start;
 	size_t head = varint_size(len);
 
-	buf_reserve(out, head);
+	/* as much as buf_put_varint asks for: were it to grow the buffer, it would not carry the part along */
+	buf_reserve(out, 10);
 	memmove(out->p + start + head, out->p + start, len);
 	out->len = start;
 	buf_put_varint(out, len);

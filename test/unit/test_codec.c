@@ -559,6 +559,36 @@ test_bloom(void)
 	ok((uint64_t) bloom_blocks(100000, 10) * 256 < 1001000, "no more than the bits asked for");
 }
 
+/* A part gets its length in front, however full the buffer is just then. */
+static void
+test_prefix_length(void)
+{
+	int wrong = 0;
+
+	for (size_t cap = 64; cap <= 128; cap += 64)
+	{
+		for (size_t before = 0; before < cap; before++)
+		{
+			for (size_t len = 0; before + len <= cap && len < 128; len++)
+			{
+				Buf out;
+
+				buf_init(&out, arena, cap);
+				for (size_t i = 0; i < before + len; i++)
+					buf_put_u8(&out, (uint8_t) (i * 7 + 1));
+				/* so that growing is a copy, and what is not copied shows */
+				memset(arena_alloc(arena, 256), 0xEE, 256);
+				buf_prefix_length(&out, before);
+				wrong += out.len != before + 1 + len || out.p[before] != len;
+				for (size_t i = 0; i < before + len; i++)
+					wrong += out.p[i < before ? i : i + 1] != (uint8_t) (i * 7 + 1);
+			}
+		}
+		arena_reset(arena);
+	}
+	is_i64(wrong, 0, "a length goes in front of a part wherever the buffer ends");
+}
+
 int
 main(void)
 {
@@ -572,6 +602,7 @@ main(void)
 	test_damage();
 	test_hashes();
 	test_bloom();
+	test_prefix_length();
 	codec_release();
 	return unit_done();
 }
