@@ -38,7 +38,7 @@ require_utf8(void)
 
 void
 am_relation_set_new_filelocator(Relation rel, const RelFileLocator *newrnode, char persistence,
-							 TransactionId *freeze_xid, MultiXactId *minmulti)
+								TransactionId *freeze_xid, MultiXactId *minmulti)
 {
 	SMgrRelation smgr;
 

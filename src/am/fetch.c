@@ -99,7 +99,7 @@ make_cache(Relation rel, Snapshot snapshot, const StoreUnit *unit)
 	fresh->unit = *unit;
 	fresh->vector = -1;
 	fresh->image = store_open(rel, snapshot, unit, store_arena(context));
-	fresh->reader = row_reader_create(rel, NULL, context);
+	fresh->reader = row_reader_create(rel, RelationGetDescr(rel), context);
 	fresh->vector_context = AllocSetContextCreate(context, "tempo row fetch vector", ALLOCSET_DEFAULT_SIZES);
 	fresh->forget.func = forget_cache;
 	MemoryContextRegisterResetCallback(context, &fresh->forget);

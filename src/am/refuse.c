@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -135,6 +136,35 @@ is_vacuum_full(VacuumStmt *stmt)
 	return stmt->is_vacuumcmd && full;
 }
 
+/*
+ * A rewrite gives the new table a TOAST relation only if the old one had one, and there is no place for
+ * rows without.
+ */
+static void
+check_set_access_method(AlterTableStmt *stmt)
+{
+	Oid relid = range_var_oid(stmt->relation);
+	ListCell *lc;
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		Relation rel;
+
+		if (cmd->subtype != AT_SetAccessMethod || cmd->name == NULL || !OidIsValid(relid) ||
+			get_table_am_oid(cmd->name, true) != am_oid() || !OidIsValid(am_oid()))
+			continue;
+		rel = table_open(relid, AccessShareLock);
+		if (RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) && !OidIsValid(rel->rd_rel->reltoastrelid))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" has no TOAST table, which access method tempo stores rows in",
+							RelationGetRelationName(rel)),
+					 errhint("Create a new table USING tempo and copy the rows.")));
+		table_close(rel, AccessShareLock);
+	}
+}
+
 static void
 check_utility(Node *stmt)
 {
@@ -154,6 +184,7 @@ check_utility(Node *stmt)
 					refuse_if_tempo(range_var_oid(lfirst_node(VacuumRelation, lc)->relation), true,
 									"VACUUM FULL");
 			break;
+		case T_AlterTableStmt: check_set_access_method((AlterTableStmt *) stmt); break;
 		default: break;
 	}
 }

@@ -22,15 +22,18 @@ extern Batch *row_write_batch(Relation rel, TupleTableSlot **slots, int nslots, 
 
 typedef struct RowReader RowReader;
 
-/* needed: per attribute number - 1, or NULL for all. */
-extern RowReader *row_reader_create(Relation rel, const bool *needed, MemoryContext context);
+/*
+ * desc: of the slots to fill. Not always the relation's: while ALTER TABLE rewrites a table, its catalog
+ * entries already say what it will be.
+ */
+extern RowReader *row_reader_create(Relation rel, TupleDesc desc, MemoryContext context);
 extern void row_reader_free(RowReader *r);
 /* Read from this vector from now on. */
 extern void row_reader_attach(RowReader *r, Batch *vector);
 /* Forget the values of the row before. */
 extern void row_reader_begin_row(RowReader *r);
 extern Datum row_reader_value(RowReader *r, AttrNumber attno, uint32 row, bool *isnull);
-/* All needed attributes; the others are null. Begins the row. */
+/* All attributes of desc. Begins the row. */
 extern void row_reader_fill(RowReader *r, uint32 row, Datum *values, bool *isnull);
 
 #endif

@@ -31,7 +31,6 @@ typedef struct AttReader
 	AttSource source;
 	int16 column;
 	int16 attlen;
-	bool needed;
 	/* per vector */
 	bool ready;
 	bool missing; /* the vector is older than the attribute */
@@ -80,14 +79,16 @@ source_of(const TableProfile *p, int i, Form_pg_attribute att)
 }
 
 RowReader *
-row_reader_create(Relation rel, const bool *needed, MemoryContext context)
+row_reader_create(Relation rel, TupleDesc desc, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	const TableProfile *p = store_profile(rel);
 	RowReader *r = palloc0(sizeof(RowReader));
 
+	if (desc->natts > p->natts)
+		elog(ERROR, "table \"%s\" has fewer columns than its rows", RelationGetRelationName(rel));
 	r->rel = rel;
-	r->desc = RelationGetDescr(rel);
+	r->desc = desc;
 	r->atts = palloc0(Max(r->desc->natts, 1) * sizeof(AttReader));
 	for (int i = 0; i < r->desc->natts; i++)
 	{
@@ -96,7 +97,6 @@ row_reader_create(Relation rel, const bool *needed, MemoryContext context)
 		r->atts[i].source = source_of(p, i, att);
 		r->atts[i].column = p->column[i];
 		r->atts[i].attlen = att->attlen;
-		r->atts[i].needed = needed == NULL || needed[i];
 	}
 	r->context = AllocSetContextCreate(context, "tempo row reader", ALLOCSET_SMALL_SIZES);
 	r->vector_context = AllocSetContextCreate(r->context, "tempo vector values", ALLOCSET_DEFAULT_SIZES);
@@ -360,13 +360,5 @@ row_reader_fill(RowReader *r, uint32 row, Datum *values, bool *isnull)
 {
 	row_reader_begin_row(r);
 	for (int i = 0; i < r->desc->natts; i++)
-	{
-		if (r->atts[i].needed)
-			values[i] = row_reader_value(r, i + 1, row, &isnull[i]);
-		else
-		{
-			values[i] = (Datum) 0;
-			isnull[i] = true;
-		}
-	}
+		values[i] = row_reader_value(r, i + 1, row, &isnull[i]);
 }

@@ -71,7 +71,6 @@ start(TempoScanDesc *scan)
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
 
 	scan->cursor = cursor_create(scan->base.rs_rd, scan->base.rs_snapshot, scan->context);
-	scan->reader = row_reader_create(scan->base.rs_rd, NULL, scan->context);
 	scan->started = true;
 	MemoryContextSwitchTo(old);
 	if (scan->base.rs_flags & SO_TYPE_SEQSCAN)
@@ -100,6 +99,14 @@ am_scan_rescan(TableScanDesc sscan, struct ScanKeyData *key, bool set_params, bo
 
 	scan->vector = -1;
 	scan->row = 0;
+}
+
+/* The reader is made for the slots that come. */
+static void
+ready_reader(TempoScanDesc *scan, TupleTableSlot *slot)
+{
+	if (scan->reader == NULL)
+		scan->reader = row_reader_create(scan->base.rs_rd, slot->tts_tupleDescriptor, scan->context);
 }
 
 /* Opens a vector for reading; its batch may already be the open one. */
@@ -176,6 +183,7 @@ am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTableSlot
 	if (!scan->started)
 		start(scan);
 	old = MemoryContextSwitchTo(scan->context);
+	ready_reader(scan, slot);
 	found = !ScanDirectionIsNoMovement(direction) && advance(scan, direction);
 	if (found)
 		store_row(scan, slot);
@@ -268,6 +276,7 @@ am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double *li
 	if (scan->position >= scan->position_end)
 		return false;
 	old = MemoryContextSwitchTo(scan->context);
+	ready_reader(scan, slot);
 	seek_position(scan, scan->position++);
 	store_row(scan, slot);
 	MemoryContextSwitchTo(old);

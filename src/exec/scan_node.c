@@ -159,7 +159,7 @@ open_cursor(TempoScanState *s)
 		MemoryContext old = MemoryContextSwitchTo(s->context);
 
 		s->cursor = cursor_create(rel, snapshot, s->context);
-		s->reader = row_reader_create(rel, NULL, s->context);
+		s->reader = row_reader_create(rel, s->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor, s->context);
 		MemoryContextSwitchTo(old);
 		PredicateLockRelation(rel, snapshot);
 	}

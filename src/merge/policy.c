@@ -249,7 +249,7 @@ all_tables(void)
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tup);
 
 		if (form->relam == am && form->relpersistence != RELPERSISTENCE_TEMP &&
-			RELKIND_HAS_TABLE_AM(form->relkind))
+			OidIsValid(form->reltoastrelid) && RELKIND_HAS_TABLE_AM(form->relkind))
 			tables = lappend_oid(tables, form->oid);
 	}
 	table_endscan(scan);
