@@ -55,16 +55,16 @@ sql($node, "BEGIN; SELECT send(50, 1); ROLLBACK;");
 is(sql($node, q{SELECT to_regclass('tempo.spans_20201102') IS NULL}), 't', 'rolled back with its transaction');
 
 # Over the limit: an error in SQL; the receiver rejects those spans and takes the others.
-my ($ret, $stdout, $stderr) = $node->psql('postgres', 'SELECT count(send(1000 + d, d)) FROM generate_series(1, 40) d');
+my ($ret, $stdout, $stderr) = $node->psql('postgres', 'SELECT count(send(500 + d, d)) FROM generate_series(1, 40) d');
 isnt($ret, 0, 'more days than tempo.max_partitions');
 like($stderr, qr/would be over the limit/, 'says so');
-sql($node, q{SELECT count(send(1000 + d, d)) FROM generate_series(1, 60 - (SELECT count(*) FROM pg_inherits WHERE inhparent = 'tempo.spans'::regclass)) d});
+sql($node, q{SELECT count(send(500 + d, d)) FROM generate_series(1, 60 - (SELECT count(*)::integer FROM pg_inherits WHERE inhparent = 'tempo.spans'::regclass)) d});
 my $span = sub {
 	my ($id, $day) = @_;
 	return sprintf '{"traceId": "%032x", "spanId": "%016x", "name": "n", "startTimeUnixNano": "%d", "endTimeUnixNano": "%d"}',
 	  $id, $id, 1600000000000000000 + $day * 86400000000000, 1600000000000000001 + $day * 86400000000000;
 };
-my $answer = otlp_post($node, sprintf('{"resourceSpans": [{"scopeSpans": [{"spans": [%s, %s]}]}]}', $span->(7, 0), $span->(8, 2000)),
+my $answer = otlp_post($node, sprintf('{"resourceSpans": [{"scopeSpans": [{"spans": [%s, %s]}]}]}', $span->(7, 0), $span->(8, 900)),
 	type => 'application/json');
 is($answer->{status}, 200, 'a request with one span too many is answered');
 like($answer->{content}, qr/"rejectedSpans":\s*"?1"?/, 'one span rejected');
