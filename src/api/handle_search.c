@@ -11,6 +11,7 @@
 #include "api/handlers.h"
 #include "api/json_write.h"
 #include "api/search.h"
+#include "ingest/wire.h"
 #include "traceql/search.h"
 
 #define NS_PER_SECOND   UINT64CONST(1000000000)
@@ -211,8 +212,23 @@ write_metrics(const TraceqlSearchCounters *c, Buf *out)
 	buf_put_u8(out, '}');
 }
 
+/* SearchMetrics in protobuf, field 2 of the response. */
 static void
-run_search(ApiCall *call, const SearchParams *p, Buf *out)
+write_metrics_pb(const TraceqlSearchCounters *c, Buf *out)
+{
+	size_t at = wire_open(out, 2);
+
+	wire_put_varint(out, 1, (int64) Min(c->traces_inspected, PG_UINT32_MAX));
+	wire_put_varint(out, 2, (int64) c->bytes_read);
+	wire_put_varint(out, 3, (int64) (c->segments + c->recent));
+	wire_put_varint(out, 4, 1);
+	wire_put_varint(out, 5, 1);
+	wire_put_varint(out, 7, (int64) c->spans_inspected);
+	wire_close(out, at);
+}
+
+static TraceqlSearch *
+begin_search(ApiCall *call, const SearchParams *p)
 {
 	TraceqlRequest request = {.query = p->query,
 							  .allow_metrics = true,
@@ -224,8 +240,14 @@ run_search(ApiCall *call, const SearchParams *p, Buf *out)
 							  .max_traces = (uint32) p->limit,
 							  .max_spans = p->spss > 0 ? (uint32) p->spss : DEFAULT_SPSS,
 							  .services = true};
-	TraceqlSearch *search = traceql_search_begin(&request);
-	const TraceqlFacts *facts = traceql_search_facts(search);
+
+	return traceql_search_begin(&request);
+}
+
+static void
+write_json(TraceqlSearch *search, bool trace_only, Buf *out)
+{
+	bool name_known = traceql_search_facts(search)->name_known;
 	TraceqlSearchCounters counters;
 	const MatchTrace *trace;
 	bool first = true;
@@ -234,24 +256,42 @@ run_search(ApiCall *call, const SearchParams *p, Buf *out)
 	while ((trace = traceql_search_next(search)) != NULL)
 	{
 		json_put_comma(out, &first);
-		search_write_trace(trace, facts->name_known, p->trace_only, out);
+		search_write_trace(trace, name_known, trace_only, out);
 	}
 	buf_put_u8(out, ']');
 	counters = traceql_search_counters(search);
 	write_metrics(&counters, out);
 	buf_put_u8(out, '}');
-	traceql_search_end(search);
+}
+
+static void
+write_pb(TraceqlSearch *search, bool trace_only, Buf *out)
+{
+	bool name_known = traceql_search_facts(search)->name_known;
+	TraceqlSearchCounters counters;
+	const MatchTrace *trace;
+
+	while ((trace = traceql_search_next(search)) != NULL)
+		search_write_trace_pb(trace, name_known, trace_only, out);
+	counters = traceql_search_counters(search);
+	write_metrics_pb(&counters, out);
 }
 
 void
 handle_search(ApiCall *call)
 {
 	SearchParams p = {0};
+	TraceqlSearch *search;
 	Buf out;
 
 	if (!read_query(call, &p) || !read_limits(call, &p) || !read_range(call, &p))
 		return;
 	buf_init(&out, call->arena, 64 * 1024);
-	run_search(call, &p, &out);
-	api_answer(call, API_JSON, &out);
+	search = begin_search(call, &p);
+	if (api_wants_protobuf(call))
+		write_pb(search, p.trace_only, &out);
+	else
+		write_json(search, p.trace_only, &out);
+	traceql_search_end(search);
+	api_answer(call, api_wants_protobuf(call) ? API_PROTOBUF : API_JSON, &out);
 }

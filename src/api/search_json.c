@@ -69,42 +69,54 @@ write_attrs(const MatchAttr *attrs, uint32_t n, Buf *out)
 }
 
 static void
-put_hex(const uint8_t *p, int n, Buf *out)
+put_hex(const uint8_t *p, int n, char *text)
 {
 	static const char digits[] = "0123456789abcdef";
 
 	for (int i = 0; i < n; i++)
 	{
-		buf_put_u8(out, digits[p[i] >> 4]);
-		buf_put_u8(out, digits[p[i] & 15]);
+		*text++ = digits[p[i] >> 4];
+		*text++ = digits[p[i] & 15];
 	}
+	*text = '\0';
 }
 
-/* The id without leading zeros, as Tempo prints it. */
-static void
-put_trace_id(const uint8_t id[16], Buf *out)
+void
+search_hex_id(uint64_t span_id, char *text)
 {
-	size_t at = out->len;
+	uint8_t id[8];
+
+	for (int i = 0; i < 8; i++)
+		id[i] = (uint8_t) (span_id >> (56 - 8 * i));
+	put_hex(id, 8, text);
+}
+
+Str
+search_trace_id(const uint8_t trace_id[16], char *text)
+{
 	size_t zeros = 0;
 
-	put_hex(id, 16, out);
-	while (zeros < 31 && out->p[at + zeros] == '0')
+	put_hex(trace_id, 16, text);
+	while (zeros < 31 && text[zeros] == '0')
 		zeros++;
-	memmove(out->p + at, out->p + at + zeros, 32 - zeros);
-	out->len -= zeros;
+	return str_of(text + zeros, 32 - zeros);
+}
+
+Str
+search_root_service(const MatchTrace *trace)
+{
+	return trace->root_service.len > 0 ? trace->root_service : str_lit("<root span not yet received>");
 }
 
 static void
 write_span(const MatchSpan *span, bool name_known, Buf *out)
 {
 	bool first = false;
-	uint8_t id[8];
+	char id[17];
 
-	for (int i = 0; i < 8; i++)
-		id[i] = (uint8_t) (span->span_id >> (56 - 8 * i));
-	json_put_raw(out, "{\"spanID\":\"");
-	put_hex(id, 8, out);
-	buf_put_u8(out, '"');
+	search_hex_id(span->span_id, id);
+	json_put_raw(out, "{\"spanID\":");
+	json_put_string(out, str_of(id, 16));
 	if (name_known && span->name.len > 0)
 	{
 		json_put_key(out, &first, "name");
@@ -196,13 +208,12 @@ void
 search_write_trace(const MatchTrace *trace, bool name_known, bool trace_only, Buf *out)
 {
 	uint64_t ms = (uint64_t) trace->duration / 1000000;
-	Str root_service =
-		trace->root_service.len > 0 ? trace->root_service : str_lit("<root span not yet received>");
+	char id[33];
 
-	json_put_raw(out, "{\"traceID\":\"");
-	put_trace_id(trace->trace_id, out);
-	json_put_raw(out, "\",\"rootServiceName\":");
-	json_put_string(out, root_service);
+	json_put_raw(out, "{\"traceID\":");
+	json_put_string(out, search_trace_id(trace->trace_id, id));
+	json_put_raw(out, ",\"rootServiceName\":");
+	json_put_string(out, search_root_service(trace));
 	if (trace->root_name.len > 0)
 	{
 		json_put_raw(out, ",\"rootTraceName\":");

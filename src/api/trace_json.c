@@ -242,20 +242,6 @@ end_group(Batch *b, uint32_t row, uint32_t url_column, Buf *out)
 	buf_put_u8(out, '}');
 }
 
-static bool
-same_group(Batch *b, uint32_t x, uint32_t y, uint32_t first, uint32_t last)
-{
-	for (uint32_t c = first; c <= last; c++)
-	{
-		Column *col = batch_column(b, LEVEL_SPAN, c);
-
-		if (col->kind == COL_I64 ? col->i64[x] != col->i64[y]
-								 : !str_eq(column_str(col, x), column_str(col, y)))
-			return false;
-	}
-	return true;
-}
-
 void
 trace_write_json(Batch *b, const uint32_t *rows, uint32_t n, const char *key, Buf *out)
 {
@@ -270,8 +256,9 @@ trace_write_json(Batch *b, const uint32_t *rows, uint32_t n, const char *key, Bu
 	for (uint32_t i = 0; i < n; i++)
 	{
 		bool new_resource =
-			i == 0 || !same_group(b, rows[i - 1], rows[i], SC_RESOURCE, SC_RESOURCE_SCHEMA_URL);
-		bool new_scope = new_resource || !same_group(b, rows[i - 1], rows[i], SC_SCOPE, SC_SCOPE_SCHEMA_URL);
+			i == 0 || !batch_same_values(b, SC_RESOURCE, SC_RESOURCE_SCHEMA_URL, rows[i - 1], rows[i]);
+		bool new_scope =
+			new_resource || !batch_same_values(b, SC_SCOPE, SC_SCOPE_SCHEMA_URL, rows[i - 1], rows[i]);
 
 		if (i > 0 && new_scope)
 			end_group(b, rows[i - 1], SC_SCOPE_SCHEMA_URL, out);

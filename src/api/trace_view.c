@@ -126,21 +126,6 @@ split_shared_ids(Batch *batch, const ViewSpan *spans, uint32_t n)
 		}
 }
 
-/* Do two rows have equal values in columns first..last? */
-static bool
-same_columns(Batch *batch, uint32_t a, uint32_t b, SpanCol first, SpanCol last)
-{
-	for (int c = first; c <= (int) last; c++)
-	{
-		Column *col = batch_column(batch, LEVEL_SPAN, c);
-
-		if (col->kind == COL_I64 ? col->i64[a] != col->i64[b]
-								 : !str_eq(column_str(col, a), column_str(col, b)))
-			return false;
-	}
-	return true;
-}
-
 /* A hash over columns first..last of a row. */
 static uint64_t
 hash_columns(Batch *batch, uint32_t row, SpanCol first, SpanCol last)
@@ -193,7 +178,7 @@ number_groups(Batch *batch, ViewSpan *spans, uint32_t n, SpanCol first, SpanCol 
 	for (uint32_t i = 0; i < n; i++)
 	{
 		if (i == 0 || order[i].hash != order[i - 1].hash ||
-			!same_columns(batch, spans[leader].row, spans[order[i].at].row, first, last))
+			!batch_same_values(batch, first, last, spans[leader].row, spans[order[i].at].row))
 			leader = order[i].at;
 		*(uint32_t *) ((char *) &spans[order[i].at] + field) = leader;
 	}

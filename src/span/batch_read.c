@@ -178,6 +178,20 @@ load_attrs(Batch *b, Level level)
 		batch_attr_column(b, level, i);
 }
 
+bool
+batch_same_values(Batch *b, uint32_t first, uint32_t last, uint32_t x, uint32_t y)
+{
+	for (uint32_t i = first; i <= last; i++)
+	{
+		const Column *c = batch_column(b, LEVEL_SPAN, i);
+
+		if (c->kind == COL_I64 ? c->i64[x] != c->i64[y]
+							   : c->codes[x] != c->codes[y] && !str_eq(column_str(c, x), column_str(c, y)))
+			return false;
+	}
+	return true;
+}
+
 void
 batch_load_all(Batch *b)
 {
