@@ -5,7 +5,7 @@ INSERT INTO t VALUES
 SELECT k, a ->> k AS text, a -> k AS jsonb, a ? k AS has FROM t, tempo.keys(a) k;
 SELECT a -> 'absent', a ->> 'absent', a ? 'absent' FROM t;
 SELECT e.* FROM t, tempo.each(a) e;
-SELECT jsonb_pretty(a::jsonb), tempo.count(a) FROM t;
+SELECT jsonb_pretty(a::jsonb), tempo.length(a) FROM t;
 SELECT a -> 'm' #>> '{n,o}', a -> 'a' -> 2 ->> 'k' FROM t;
 
 -- what comes from jsonb: ints and doubles by their digits
@@ -51,13 +51,13 @@ SELECT '[{"time": 1700000000123456789, "name": "e\u0000", "dropped": 3, "attribu
        '[{"trace_id": "0102", "span_id": "00000000000000ff", "trace_state": "a=b", "flags": 257, "dropped": 1, "attributes": {"x": x"00"}}, {}]'::tempo.links AS l \gset
 SELECT :'e'::tempo.events, :'l'::tempo.links;
 SELECT :'e'::tempo.events = :'e'::tempo.events::text::tempo.events, :'l'::tempo.links = :'l'::tempo.links::text::tempo.links;
-SELECT :'e'::tempo.events::jsonb, :'l'::tempo.links::jsonb, tempo.count(:'e'::tempo.events), tempo.count(:'l'::tempo.links);
+SELECT :'e'::tempo.events::jsonb, :'l'::tempo.links::jsonb, tempo.length(:'e'::tempo.events), tempo.length(:'l'::tempo.links);
 SET TIME ZONE 'UTC';
 SET datestyle = ISO;
 SELECT * FROM tempo.each_event(:'e');
 SELECT * FROM tempo.each_link(:'l');
 SELECT * FROM tempo.each_event('[{"time": 18446744073709551615}]');
-SELECT '[]'::tempo.events, tempo.count('[]'::tempo.links);
+SELECT '[]'::tempo.events, tempo.length('[]'::tempo.links);
 SELECT '[{"time": 18446744073709551616}]'::tempo.events;
 SELECT '[{"time": -1}]'::tempo.events;
 SELECT '[{"time": 1, "time": 2}]'::tempo.events;

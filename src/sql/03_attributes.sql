@@ -120,8 +120,8 @@ CREATE FUNCTION tempo.each(attributes tempo.attributes, OUT key text, OUT type t
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tempo_attributes_each' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10;
 -- Number of keys and values.
-CREATE FUNCTION tempo.count(attributes tempo.attributes) RETURNS integer
-    AS 'MODULE_PATHNAME', 'tempo_attributes_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION tempo.length(attributes tempo.attributes) RETURNS integer
+    AS 'MODULE_PATHNAME', 'tempo_attributes_length' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 -- To jsonb something is lost: bytes become base64 strings, NaN and infinities strings; of duplicate keys
 -- the first stays; order goes; NUL and bytes that are not UTF-8 appear as \u0000 and \xhh.

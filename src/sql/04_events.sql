@@ -82,8 +82,8 @@ CREATE OPERATOR CLASS tempo.events_ops DEFAULT FOR TYPE tempo.events USING hash 
     FUNCTION 2 tempo.events_hash_extended(tempo.events, bigint);
 
 -- Number of events.
-CREATE FUNCTION tempo.count(events tempo.events) RETURNS integer
-    AS 'MODULE_PATHNAME', 'tempo_records_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION tempo.length(events tempo.events) RETURNS integer
+    AS 'MODULE_PATHNAME', 'tempo_records_length' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 -- One row an event, in order. time_ns: the nanoseconds below the microsecond of time, 0 to 999.
 CREATE FUNCTION tempo.each_event(events tempo.events, OUT "time" timestamptz, OUT time_ns smallint,
                                  OUT name text, OUT attributes tempo.attributes, OUT dropped bigint)
@@ -172,8 +172,8 @@ CREATE OPERATOR CLASS tempo.links_ops DEFAULT FOR TYPE tempo.links USING hash AS
     FUNCTION 2 tempo.links_hash_extended(tempo.links, bigint);
 
 -- Number of links.
-CREATE FUNCTION tempo.count(links tempo.links) RETURNS integer
-    AS 'MODULE_PATHNAME', 'tempo_records_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION tempo.length(links tempo.links) RETURNS integer
+    AS 'MODULE_PATHNAME', 'tempo_records_length' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 -- One row a link, in order. An id that was not sent with 16 or 8 bytes is NULL.
 CREATE FUNCTION tempo.each_link(links tempo.links, OUT trace_id @extschema@.trace_id,
                                 OUT span_id @extschema@.span_id, OUT trace_state text,

@@ -243,9 +243,9 @@ tempo_attributes_each(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-PG_FUNCTION_INFO_V1(tempo_attributes_count);
+PG_FUNCTION_INFO_V1(tempo_attributes_length);
 Datum
-tempo_attributes_count(PG_FUNCTION_ARGS)
+tempo_attributes_length(PG_FUNCTION_ARGS)
 {
 	ValueIter it;
 

@@ -313,9 +313,9 @@ tempo_links_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(buf.data);
 }
 
-PG_FUNCTION_INFO_V1(tempo_records_count);
+PG_FUNCTION_INFO_V1(tempo_records_length);
 Datum
-tempo_records_count(PG_FUNCTION_ARGS)
+tempo_records_length(PG_FUNCTION_ARGS)
 {
 	RecordIter it;
 

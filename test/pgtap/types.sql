@@ -37,7 +37,7 @@ SELECT is((SELECT count(*) FROM pg_opclass WHERE opcdefault AND opcintype = t::r
 
 SELECT function_returns('tempo', f::name, r, format('tempo.%s() returns %s', f, r))
   FROM (VALUES ('each_event', 'setof record'), ('each_link', 'setof record'), ('each', 'setof record'),
-               ('keys', 'setof text'), ('count', 'integer'), ('get', 'jsonb'), ('get_text', 'text')) f(f, r);
+               ('keys', 'setof text'), ('length', 'integer'), ('get', 'jsonb'), ('get_text', 'text')) f(f, r);
 
 -- every function over nothing but our values is immutable, strict and parallel safe
 SELECT is_empty($$
