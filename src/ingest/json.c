@@ -627,7 +627,8 @@ json_integer(Str text, bool *negative, uint64_t *magnitude)
 bool
 json_double(Str text, Arena *arena, double *v)
 {
-	char *z = arena_alloc(arena, (size_t) text.len + 1);
+	char small[64];
+	char *z = text.len < sizeof(small) ? small : arena_alloc(arena, (size_t) text.len + 1);
 	char *end;
 	Decimal d;
 

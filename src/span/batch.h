@@ -134,7 +134,7 @@ typedef struct AttrColumn
 	uint16_t occurrence; /* 0 for the first use of (key, type) in a row, 1 for the second ... */
 	Column values;       /* dense: values.n rows have one */
 	uint32_t *rows;      /* row of each value, ascending; NULL until batch_attr_rows() */
-	uint32_t hint;       /* position batch_attributes() found last */
+	uint32_t nrows;      /* how many those are */
 } AttrColumn;
 
 typedef struct AttrShape
@@ -151,6 +151,10 @@ typedef struct AttrSet
 	AttrShape *shapes;
 	uint32_t *shape; /* code per row; NULL until loaded */
 	uint32_t nrows;
+	/* NULL until batch_attributes() needs them: the k-th value of row r is at position
+	 * value_at[value_first[r] + k] of its column. */
+	uint32_t *value_first;
+	uint32_t *value_at;
 } AttrSet;
 
 typedef struct RowSet
@@ -287,7 +291,10 @@ extern void builder_end_link(BatchBuilder *bb);
 extern void builder_shift_events(BatchBuilder *bb, int64_t delta_ns);
 /* Unset columns of the row are 0 / empty, unset extra columns null. */
 extern void builder_end_span(BatchBuilder *bb);
-/* Undo everything since the matching builder_mark: a refused request leaves nothing behind. */
+/*
+ * Undo everything since builder_mark: a refused request leaves nothing behind. There is one mark at a time;
+ * the next builder_mark takes its place.
+ */
 typedef struct BuilderMark BuilderMark;
 extern BuilderMark *builder_mark(BatchBuilder *bb);
 extern void builder_rollback(BatchBuilder *bb, const BuilderMark *mark);

@@ -59,6 +59,33 @@ typedef struct LevelAttrs
 
 #define NATTR_LEVELS 3
 
+/* How much there was of everything. */
+typedef struct ColumnMark
+{
+	uint32_t n;
+	uint32_t ndict;
+} ColumnMark;
+
+typedef struct LevelMark
+{
+	uint32_t ncolumns;
+	uint32_t nkeys;
+	uint32_t nshapes;
+	uint32_t nrows;
+	ColumnMark *columns;
+	uint32_t cap_columns;
+} LevelMark;
+
+struct BuilderMark
+{
+	uint32_t nrows;
+	ColumnMark *columns;
+	int64_t *fallback;
+	ColumnMark event[EC_COUNT];
+	ColumnMark link[LC_COUNT];
+	LevelMark attrs[NATTR_LEVELS];
+};
+
 struct BatchBuilder
 {
 	Arena *arena;
@@ -77,6 +104,7 @@ struct BatchBuilder
 	uint32_t *event_first;
 	uint32_t *link_first;
 	LevelAttrs attrs[NATTR_LEVELS];
+	BuilderMark mark;
 };
 
 static const uint8_t span_kinds[SC_COUNT] = {
@@ -648,31 +676,6 @@ builder_end_link(BatchBuilder *bb)
 
 /* ---- undoing ---- */
 
-typedef struct ColumnMark
-{
-	uint32_t n;
-	uint32_t ndict;
-} ColumnMark;
-
-typedef struct LevelMark
-{
-	uint32_t ncolumns;
-	uint32_t nkeys;
-	uint32_t nshapes;
-	uint32_t nrows;
-	ColumnMark *columns;
-} LevelMark;
-
-struct BuilderMark
-{
-	uint32_t nrows;
-	ColumnMark *columns;
-	int64_t *fallback;
-	ColumnMark event[EC_COUNT];
-	ColumnMark link[LC_COUNT];
-	LevelMark attrs[NATTR_LEVELS];
-};
-
 static ColumnMark
 mark_column(const ColumnBuild *cb)
 {
@@ -688,7 +691,11 @@ mark_level(Arena *arena, const LevelAttrs *la, LevelMark *m)
 	m->nkeys = la->nkeys;
 	m->nshapes = la->nshapes;
 	m->nrows = la->nrows;
-	m->columns = arena_alloc(arena, sizeof(ColumnMark) * ((size_t) la->ncolumns + 1));
+	if (la->ncolumns > m->cap_columns)
+	{
+		m->cap_columns = la->ncolumns * 2;
+		m->columns = arena_alloc(arena, sizeof(ColumnMark) * (size_t) m->cap_columns);
+	}
 	for (uint32_t i = 0; i < la->ncolumns; i++)
 		m->columns[i] = mark_column(&la->columns[i]->values);
 }
@@ -696,13 +703,17 @@ mark_level(Arena *arena, const LevelAttrs *la, LevelMark *m)
 BuilderMark *
 builder_mark(BatchBuilder *bb)
 {
-	BuilderMark *m = arena_alloc(bb->arena, sizeof(BuilderMark));
+	BuilderMark *m = &bb->mark;
 
 	m->nrows = bb->nrows;
-	m->columns = arena_alloc(bb->arena, sizeof(ColumnMark) * bb->ncolumns);
+	if (m->columns == NULL)
+	{
+		m->columns = arena_alloc(bb->arena, sizeof(ColumnMark) * bb->ncolumns);
+		m->fallback = arena_alloc(bb->arena, sizeof(int64_t) * bb->ncolumns);
+	}
 	for (uint32_t i = 0; i < bb->ncolumns; i++)
 		m->columns[i] = mark_column(&bb->columns[i]);
-	m->fallback = arena_dup(bb->arena, bb->fallback, sizeof(int64_t) * bb->ncolumns);
+	memcpy(m->fallback, bb->fallback, sizeof(int64_t) * bb->ncolumns);
 	for (int i = 0; i < EC_COUNT; i++)
 		m->event[i] = mark_column(&bb->event[i]);
 	for (int i = 0; i < LC_COUNT; i++)

@@ -199,31 +199,6 @@ make_room(Arena *arena, void *array, uint32_t n, uint32_t *cap, size_t width)
 	return array;
 }
 
-/* Position of every value of an input, in one pass over its rows. */
-static void
-find_positions(const Gather *g, InAttrs *in)
-{
-	const AttrSet *set = in->set;
-	uint32_t *next = arena_alloc0(g->brief, sizeof(uint32_t) * ((size_t) set->ncolumns + 1));
-	uint32_t total = 0;
-
-	in->first = arena_alloc(g->scratch, sizeof(uint32_t) * ((size_t) set->nrows + 1));
-	for (uint32_t r = 0; r < set->nrows; r++)
-	{
-		in->first[r] = total;
-		total += set->shapes[in->shape[r]].n;
-	}
-	in->position = arena_alloc(g->scratch, sizeof(uint32_t) * ((size_t) total + 1));
-	for (uint32_t r = 0; r < set->nrows; r++)
-	{
-		const AttrShape *s = &set->shapes[in->shape[r]];
-
-		for (uint32_t k = 0; k < s->n; k++)
-			in->position[in->first[r] + k] = next[s->columns[k]]++;
-	}
-	arena_reset(g->brief);
-}
-
 static void
 open_input(const Gather *g, InAttrs *in, Batch *b)
 {
@@ -234,7 +209,10 @@ open_input(const Gather *g, InAttrs *in, Batch *b)
 	in->source = arena_alloc(g->scratch, sizeof(uint32_t) * ((size_t) in->set->ncolumns + 1));
 	memset(in->shape_map, 0xff, sizeof(uint32_t) * (size_t) in->set->nshapes);
 	memset(in->column_map, 0xff, sizeof(uint32_t) * (size_t) in->set->ncolumns);
-	find_positions(g, in);
+	in->first = in->set->value_first;
+	in->position = in->set->value_at;
+	if (in->position == NULL)
+		attr_find_values(g->scratch, in->set, in->shape, &in->first, &in->position);
 }
 
 /* The result's column of the same key, type and occurrence. */

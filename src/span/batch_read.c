@@ -2,7 +2,10 @@
  * batch_read.c
  *	  Looking into a batch: loading lazily, finding attribute columns and the values of one row.
  */
-#include "span/batch.h"
+#include "span/column_build.h"
+
+/* With more attribute columns than this, the rows of all are found in one pass over the shapes. */
+#define MANY_COLUMNS 32
 
 const uint32_t *
 batch_shapes(Batch *b, Level level)
@@ -52,26 +55,80 @@ shapes_naming(Arena *arena, const AttrSet *set, uint32_t column)
 	return named;
 }
 
+static void
+find_rows(Batch *b, Level level, uint32_t index)
+{
+	AttrSet *set = b->level[level].attrs;
+	AttrColumn *c = &set->columns[index];
+	const uint32_t *shape = batch_shapes(b, level);
+	uint8_t *named = shapes_naming(b->arena, set, index);
+
+	c->rows = arena_alloc(b->arena, sizeof(uint32_t) * ((size_t) c->values.n + 1));
+	for (uint32_t row = 0; row < set->nrows && c->nrows < c->values.n; row++)
+	{
+		c->rows[c->nrows] = row;
+		c->nrows += named[shape[row]];
+	}
+}
+
+/* Sets nrows of all columns; returns the sum. */
+static uint64_t
+count_rows(AttrSet *set, const uint32_t *shape, Arena *arena)
+{
+	uint32_t *uses = arena_alloc0(arena, sizeof(uint32_t) * ((size_t) set->nshapes + 1));
+	uint64_t total = 0;
+
+	for (uint32_t row = 0; row < set->nrows; row++)
+		uses[shape[row]]++;
+	for (uint32_t s = 0; s < set->nshapes; s++)
+	{
+		for (uint32_t k = 0; k < set->shapes[s].n; k++)
+			set->columns[set->shapes[s].columns[k]].nrows += uses[s];
+		total += (uint64_t) uses[s] * set->shapes[s].n;
+	}
+	return total;
+}
+
+static void
+find_all_rows(Batch *b, Level level)
+{
+	AttrSet *set = b->level[level].attrs;
+	const uint32_t *shape = batch_shapes(b, level);
+	uint32_t *rows;
+
+	for (uint32_t i = 0; i < set->ncolumns; i++)
+		set->columns[i].nrows = 0;
+	rows = arena_alloc(b->arena, sizeof(uint32_t) * (count_rows(set, shape, b->arena) + 1));
+	for (uint32_t i = 0; i < set->ncolumns; i++)
+	{
+		set->columns[i].rows = rows;
+		rows += set->columns[i].nrows;
+		set->columns[i].nrows = 0;
+	}
+	for (uint32_t row = 0; row < set->nrows; row++)
+	{
+		const AttrShape *s = &set->shapes[shape[row]];
+
+		for (uint32_t k = 0; k < s->n; k++)
+		{
+			AttrColumn *c = &set->columns[s->columns[k]];
+
+			c->rows[c->nrows++] = row;
+		}
+	}
+}
+
 AttrColumn *
 batch_attr_rows(Batch *b, Level level, uint32_t index)
 {
-	AttrSet *set = b->level[level].attrs;
 	AttrColumn *c = batch_attr_column(b, level, index);
-	const uint32_t *shape;
-	uint8_t *named;
-	uint32_t n = 0;
 
-	if (c->rows != NULL)
-		return c;
-	shape = batch_shapes(b, level);
-	named = shapes_naming(b->arena, set, index);
-	c->rows = arena_alloc(b->arena, sizeof(uint32_t) * ((size_t) c->values.n + 1));
-	for (uint32_t row = 0; row < set->nrows && n < c->values.n; row++)
-	{
-		c->rows[n] = row;
-		n += named[shape[row]];
-	}
-	c->values.n = n; /* never more rows than values, nor values than rows */
+	if (c->rows == NULL && b->level[level].attrs->ncolumns > MANY_COLUMNS)
+		find_all_rows(b, level);
+	else if (c->rows == NULL)
+		find_rows(b, level, index);
+	if (c->values.n > c->nrows)
+		c->values.n = c->nrows; /* never more values than rows, whatever the producer did */
 	return c;
 }
 
@@ -131,41 +188,50 @@ attr_value(const AttrColumn *c, uint32_t position)
 	return v;
 }
 
-/* Rows are mostly asked for in order, so try the place after the one found last. */
-static int64_t
-position_near(AttrColumn *c, uint32_t row)
+void
+attr_find_values(Arena *arena, const AttrSet *set, const uint32_t *shape, uint32_t **value_first,
+				 uint32_t **value_at)
 {
-	int64_t at;
+	uint32_t *next = arena_alloc0(arena, sizeof(uint32_t) * ((size_t) set->ncolumns + 1));
+	uint32_t *first = arena_alloc(arena, sizeof(uint32_t) * ((size_t) set->nrows + 1));
+	uint32_t *at;
+	uint32_t total = 0;
 
-	for (uint32_t i = c->hint; i < c->values.n && i <= c->hint + 1; i++)
+	for (uint32_t r = 0; r < set->nrows; r++)
 	{
-		if (c->rows[i] == row)
-		{
-			c->hint = i;
-			return i;
-		}
+		first[r] = total;
+		total += set->shapes[shape[r]].n;
 	}
-	at = attr_position(c, row);
-	if (at >= 0)
-		c->hint = (uint32_t) at;
-	return at;
+	*value_first = first;
+	*value_at = at = arena_alloc(arena, sizeof(uint32_t) * ((size_t) total + 1));
+	for (uint32_t r = 0; r < set->nrows; r++)
+	{
+		const AttrShape *s = &set->shapes[shape[r]];
+
+		for (uint32_t k = 0; k < s->n; k++)
+			*at++ = next[s->columns[k]]++;
+	}
 }
 
 void
 batch_attributes(Batch *b, Level level, uint32_t row, Buf *out)
 {
 	AttrSet *set = b->level[level].attrs;
-	const AttrShape *shape = &set->shapes[batch_shapes(b, level)[row]];
+	const uint32_t *shapes = batch_shapes(b, level);
+	const AttrShape *shape = &set->shapes[shapes[row]];
+	const uint32_t *at;
 
+	if (set->value_at == NULL)
+		attr_find_values(b->arena, set, shapes, &set->value_first, &set->value_at);
+	at = set->value_at + set->value_first[row];
 	buf_put_varint(out, shape->n);
 	for (uint32_t k = 0; k < shape->n; k++)
 	{
-		AttrColumn *c = batch_attr_rows(b, level, shape->columns[k]);
-		int64_t at = position_near(c, row);
+		AttrColumn *c = batch_attr_column(b, level, shape->columns[k]);
 		Value v = {.type = VALUE_EMPTY, .i = 0};
 
-		if (at >= 0) /* always, unless the producer broke its word */
-			v = attr_value(c, (uint32_t) at);
+		if (at[k] < c->values.n) /* always, unless the producer broke its word */
+			v = attr_value(c, at[k]);
 		value_write_kv(out, c->key, &v);
 	}
 }

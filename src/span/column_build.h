@@ -45,4 +45,8 @@ column_build_code(ColumnBuild *cb, Arena *arena, Str v, bool copy, uint64_t seed
 /* Forget values from n and entries from ndict on. */
 extern void column_build_cut(ColumnBuild *cb, uint32_t n, uint32_t ndict);
 
+/* Fill what batch.h says of value_first and value_at: in one pass over the rows. (batch_read.c) */
+extern void attr_find_values(Arena *arena, const AttrSet *set, const uint32_t *shape, uint32_t **value_first,
+							 uint32_t **value_at);
+
 #endif

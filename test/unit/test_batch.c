@@ -306,6 +306,42 @@ test_many_distinct(Arena *a)
 	is_i64(wrong, 0, "20000 different names, reversed");
 }
 
+/* So many keys that the rows of all columns are found at once. */
+static void
+test_many_keys(Arena *a)
+{
+	BatchBuilder *bb = builder_create(a, false, 0, NULL);
+	Batch *b;
+	int wrong = 0;
+
+	for (uint32_t i = 0; i < 1000; i++)
+	{
+		Value v = {.type = VALUE_INT, .i = i};
+		char *key = arena_alloc(a, 16);
+
+		builder_begin_span(bb);
+		snprintf(key, 16, "k%u", i % 100);
+		builder_attr(bb, LEVEL_SPAN, str_lit(key), &v);
+		builder_attr(bb, LEVEL_SPAN, str_lit("all"), &v);
+		builder_end_span(bb);
+	}
+	b = builder_finish(bb);
+	for (uint32_t i = 0; i < 100; i++)
+	{
+		char key[16];
+		AttrColumn *c;
+
+		snprintf(key, sizeof(key), "k%u", i);
+		c = batch_attr_rows(b, LEVEL_SPAN,
+							(uint32_t) batch_attr_find(b, LEVEL_SPAN, str_lit(key), VALUE_INT, 0));
+		wrong += c->values.n != 10;
+		for (uint32_t k = 0; k < c->values.n; k++)
+			wrong += c->rows[k] != i + 100 * k || c->values.i64[k] != c->rows[k];
+	}
+	is_i64(wrong, 0, "100 keys of 10 rows each");
+	is_i64(batch_attr_rows(b, LEVEL_SPAN, 1)->values.n, 1000, "one key in all rows");
+}
+
 /* A parentless span that links to its own trace as a child is no root. */
 static void
 test_linked_root(Arena *a)
@@ -410,17 +446,10 @@ typedef void (*TestFunc)(Arena *a);
 int
 main(void)
 {
-	static const TestFunc tests[] = {test_hand_made,
-									 test_build,
-									 test_rollback,
-									 test_shift,
-									 test_sort_gather,
-									 test_gather_few,
-									 test_too_many_columns,
-									 test_linked_root,
-									 test_many_distinct,
-									 test_sort_skewed,
-									 test_plain};
+	static const TestFunc tests[] = {
+		test_hand_made,     test_build,       test_rollback,         test_shift,
+		test_sort_gather,   test_gather_few,  test_too_many_columns, test_linked_root,
+		test_many_distinct, test_sort_skewed, test_many_keys,        test_plain};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 	{
