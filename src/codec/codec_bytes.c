@@ -273,8 +273,9 @@ codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_
 const char *
 codec_name(const uint8_t *p, size_t len)
 {
-	static const char *const ints[] = {"zero",       "constant",   "bit-packed", "delta", "run length",
-									   "exceptions", "dictionary", "plain",      "log",   "bit-packed zstd"};
+	static const char *const ints[] = {"zero",       "constant",        "bit-packed", "delta",
+									   "run length", "exceptions",      "dictionary", "plain",
+									   "log",        "bit-packed zstd", "scaled",     "decimal"};
 	static const char *const bytes[] = {"empty", "constant",   "plain",   "lz4",
 										"zstd",  "dictionary", "template"};
 	static const char *const fixed[] = {"zero", "constant", "plain", "split", "dictionary", "lz4", "zstd"};

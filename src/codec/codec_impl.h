@@ -24,6 +24,9 @@ typedef enum IntTag
 	INT_PLAIN = 7, /* 8 bytes (4 for u32) a value */
 	INT_LOG = 8,   /* zigzag varint base, varint length, block of bucket numbers, offsets in buckets packed */
 	INT_ZSTD = 9,  /* varint raw length, another block compressed */
+	INT_SCALED = 10,  /* zigzag varint base, varint factor, block of (values - base) / factor */
+	INT_DECIMAL = 11, /* u8 exponent, varint exceptions, varint length, block of positions, varint length,
+						 block of exceptions, block of whole numbers; value: double(number) / 10^exponent */
 	INT_END
 } IntTag;
 
@@ -186,6 +189,7 @@ typedef enum ScratchSlot
 	SCRATCH_RUNS,
 	SCRATCH_RUN_LENGTHS,
 	SCRATCH_BUCKETS,
+	SCRATCH_SCALE,
 	SCRATCH_EXC_POS,
 	SCRATCH_EXC_HIGH,
 	SCRATCH_DICT,
@@ -226,6 +230,18 @@ extern void int_put_nested(const uint64_t *v, uint32_t n, CodecEffort effort, Bu
 extern uint64_t log_estimate(const uint64_t *v, uint32_t n, uint64_t base);
 extern void log_encode(const uint64_t *v, uint32_t n, uint64_t base, Buf *out);
 extern bool log_decode(const uint8_t *p, size_t len, uint64_t *v, uint32_t n);
+
+/* Any encoding but those of codec_scale.c. */
+extern void int_encode_any(const uint64_t *v, uint32_t n, CodecEffort effort, Buf *out);
+
+/* ---- codec_scale.c ---- */
+
+/* Values that are base plus multiples of one factor; false, and nothing written, when they are not. */
+extern bool scale_encode(const uint64_t *v, uint32_t n, uint64_t base, CodecEffort effort, Buf *out);
+extern bool scale_decode(const uint8_t *p, const uint8_t *end, uint64_t *v, uint32_t n);
+/* Bits of doubles that, most of them, are short decimals. */
+extern bool decimal_encode(const uint64_t *v, uint32_t n, CodecEffort effort, Buf *out);
+extern bool decimal_decode(const uint8_t *p, const uint8_t *end, uint64_t *v, uint32_t n);
 
 /* ---- codec_bytes.c ---- */
 

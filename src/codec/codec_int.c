@@ -353,34 +353,56 @@ encode_second_look(const uint64_t *v, uint32_t n, const IntStats *s, uint64_t li
 }
 
 static void
-encode_u64(const uint64_t *v, uint32_t n, CodecEffort effort, Buf *out)
+encode_known(const uint64_t *v, uint32_t n, const IntStats *s, CodecEffort effort, Buf *out)
+{
+	unsigned width = range_width(s->min, s->max);
+	unsigned dwidth = n > 1 ? range_width(s->dmin, s->dmax) : 64;
+	uint64_t flat_bits = (uint64_t) n * (dwidth < width ? dwidth : width) + 64;
+	uint64_t rle_bits = (uint64_t) s->runs * (width + bit_width(n / s->runs) + 2) + 96;
+	bool rle = s->runs > 1 && rle_bits < flat_bits;
+
+	if (effort == CODEC_SMALL && n >= ZSTD_MIN_VALUES && s->runs > 1 &&
+		encode_second_look(v, n, s, rle ? rle_bits : flat_bits, out))
+		return;
+	if (rle)
+		put_rle(v, n, s->runs, effort, out);
+	else
+		encode_flat(v, n, s, effort, out);
+}
+
+void
+int_encode_any(const uint64_t *v, uint32_t n, CodecEffort effort, Buf *out)
 {
 	IntStats s;
+
+	int_stats(v, n, &s);
+	encode_known(v, n, &s, effort, out);
+}
+
+/* Narrower than this, dividing by a common factor or by powers of ten gains little. */
+#define SCALE_MIN_WIDTH   12
+#define DECIMAL_MIN_WIDTH 44
+
+void
+codec_encode_i64(const int64_t *values, uint32_t n, CodecEffort effort, Buf *out)
+{
+	const uint64_t *v = (const uint64_t *) values;
 	unsigned width, dwidth;
-	uint64_t flat_bits, rle_bits;
-	bool rle;
+	IntStats s;
 
 	if (n == 0)
 		return;
 	int_stats(v, n, &s);
 	width = range_width(s.min, s.max);
-	dwidth = n > 1 ? range_width(s.dmin, s.dmax) : 64;
-	flat_bits = (uint64_t) n * (dwidth < width ? dwidth : width) + 64;
-	rle_bits = (uint64_t) s.runs * (width + bit_width(n / s.runs) + 2) + 96;
-	rle = s.runs > 1 && rle_bits < flat_bits;
-	if (effort == CODEC_SMALL && n >= ZSTD_MIN_VALUES && s.runs > 1 &&
-		encode_second_look(v, n, &s, rle ? rle_bits : flat_bits, out))
-		return;
-	if (rle)
-		put_rle(v, n, s.runs, effort, out);
-	else
-		encode_flat(v, n, &s, effort, out);
-}
-
-void
-codec_encode_i64(const int64_t *v, uint32_t n, CodecEffort effort, Buf *out)
-{
-	encode_u64((const uint64_t *) v, n, effort, out);
+	dwidth = n > 1 ? range_width(s.dmin, s.dmax) : 0;
+	if (n >= 8 && width >= SCALE_MIN_WIDTH && dwidth > 0)
+	{
+		if (scale_encode(v, n, (uint64_t) s.min, effort, out))
+			return;
+		if (effort == CODEC_SMALL && width >= DECIMAL_MIN_WIDTH && decimal_encode(v, n, effort, out))
+			return;
+	}
+	encode_known(v, n, &s, effort, out);
 }
 
 void
@@ -388,7 +410,9 @@ codec_encode_u32(const uint32_t *v, uint32_t n, CodecEffort effort, Buf *out)
 {
 	uint64_t *wide = codec_scratch(SCRATCH_WIDEN, (size_t) n * 8);
 
+	if (n == 0)
+		return;
 	for (uint32_t i = 0; i < n; i++)
 		wide[i] = v[i];
-	encode_u64(wide, n, effort, out);
+	int_encode_any(wide, n, effort, out);
 }

@@ -264,6 +264,10 @@ int_decode_u32(const uint8_t *p, size_t len, uint32_t *v, uint32_t n, int depth)
 bool
 codec_decode_i64(const uint8_t *p, size_t len, int64_t *v, uint32_t n)
 {
+	if (n > 0 && len > 0 && *p == INT_SCALED)
+		return scale_decode(p + 1, p + len, (uint64_t *) v, n);
+	if (n > 0 && len > 0 && *p == INT_DECIMAL)
+		return decimal_decode(p + 1, p + len, (uint64_t *) v, n);
 	return int_decode_u64(p, len, (uint64_t *) v, n, 1);
 }
 

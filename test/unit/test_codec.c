@@ -94,7 +94,7 @@ gen_outlier(uint32_t i)
 static int64_t
 gen_runs(uint32_t i)
 {
-	return (int64_t) (i / 100) * 1000003;
+	return (int64_t) (i / 100) * 1000003 + i / 100 % 7 * 11;
 }
 static int64_t
 gen_few_wide(uint32_t i)
@@ -126,6 +126,34 @@ gen_one_late(uint32_t i)
 	return i == 4095 ? 1 : 0;
 }
 
+static int64_t
+gen_micros(uint32_t i)
+{
+	return INT64_C(1793491200000000123) + (int64_t) (rnd() % 1000000000) * 1000;
+}
+static int64_t
+gen_decimal(uint32_t i)
+{
+	double d = i % 100 == 99 ? 0.0 / 0.0 : i % 100 == 98 ? -0.0 : ((double) (rnd() % 2000) - 1000) / 1000;
+	int64_t v;
+
+	memcpy(&v, &d, 8);
+	return v;
+}
+static int64_t
+gen_extreme_factor(uint32_t i)
+{
+	return i % 2 ? INT64_MAX : INT64_MIN + 1;
+}
+
+static int64_t
+gen_few_wide_prime(uint32_t i)
+{
+	static const int64_t some[] = {3, 1793491200000000123, -5, INT64_C(0x123456789abcdef), 77};
+
+	return some[rnd() % 5];
+}
+
 static const struct
 {
 	const char *name;
@@ -146,7 +174,10 @@ static const struct
 				  {"log-distributed", gen_log},
 				  {"doubles with NaN and -0", gen_double},
 				  {"around the sign bit", gen_wrap},
-				  {"one late value", gen_one_late}};
+				  {"one late value", gen_one_late},
+				  {"microseconds", gen_micros},
+				  {"decimals", gen_decimal},
+				  {"far apart", gen_extreme_factor}};
 
 static const uint32_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 23, 24, 25, 63, 64, 65, 100, 1000, 4096, MAXN};
 
@@ -258,9 +289,14 @@ test_choices(void)
 		Generator gen;
 		const char *want;
 		size_t most;
-	} cases[] = {
-		{gen_zero, "zero", 1},         {gen_const, "constant", 8},        {gen_serial, "delta", 24},
-		{gen_runs, "run length", 200}, {gen_outlier, "exceptions", 4400}, {gen_few_wide, "dictionary", 1700}};
+	} cases[] = {{gen_zero, "zero", 1},
+				 {gen_const, "constant", 8},
+				 {gen_serial, "delta", 24},
+				 {gen_runs, "run length", 200},
+				 {gen_outlier, "exceptions", 4400},
+				 {gen_micros, "scaled", 15500},
+				 {gen_decimal, "decimal", 6100},
+				 {gen_few_wide_prime, "dictionary", 1700}};
 	static int64_t v[4096];
 
 	for (size_t c = 0; c < COUNT(cases); c++)
