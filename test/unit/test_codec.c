@@ -295,7 +295,7 @@ test_choices(void)
 				 {gen_runs, "run length", 200},
 				 {gen_outlier, "exceptions", 4400},
 				 {gen_micros, "scaled", 15500},
-				 {gen_decimal, "decimal", 6100},
+				 {gen_decimal, "decimal", 6500},
 				 {gen_few_wide_prime, "dictionary", 1700}};
 	static int64_t v[4096];
 
