@@ -149,7 +149,8 @@ typedef struct AttrSet
 	AttrColumn *columns;
 	uint32_t nshapes;
 	AttrShape *shapes;
-	uint32_t *shape; /* code per row; NULL until loaded */
+	bool shapes_shared; /* shapes is the same one in all batches of an image, and lives as long as that */
+	uint32_t *shape;    /* code per row; NULL until loaded */
 	uint32_t nrows;
 	/* NULL until batch_attributes() needs them: the k-th value of row r is at position
 	 * value_at[value_first[r] + k] of its column. */

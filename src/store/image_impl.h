@@ -44,6 +44,7 @@ typedef enum LeafWhat
 	LEAF_COLUMN,
 	LEAF_ATTR,
 	LEAF_SHAPES,       /* shape code of each row; its dictionary is the table of shapes */
+	LEAF_ORDERS,       /* which permutation of its shape a row has, see image_shape.c */
 	LEAF_EVENT_COUNTS, /* of each span */
 	LEAF_LINK_COUNTS,
 	LEAF_TRACE_ROWS, /* spans of each trace */
@@ -180,6 +181,16 @@ typedef struct Cond
 /* Best of the bases; false when none takes fewer than limit bits. rows: row of each value, NULL: its own. */
 extern bool image_cond_choose(const CondBase *bases, uint32_t nbases, const Coded *c, const uint32_t *rows,
 							  uint64_t limit, Arena *arena, Cond *best);
+
+/* ---- permuted shapes (image_shape.c) ---- */
+
+/* Shapes of more columns are not permuted: 20! still fits a number. */
+#define IMAGE_MAX_PERMUTED 20
+
+/* Number of the permutation that makes order out of set; both have the same n columns, each once. */
+extern int64_t image_permutation_rank(const uint32_t *set, const uint32_t *order, uint32_t n);
+/* false: there is no such permutation. */
+extern bool image_permutation_apply(const uint32_t *set, int64_t rank, uint32_t n, uint32_t *order);
 
 /* ---- parent references (image_trace.c) ---- */
 

@@ -143,6 +143,7 @@ leaf_name(const Image *image, const Leaf *leaf, char *dst, size_t size)
 					 type_names[a->type]);
 			break;
 		case LEAF_SHAPES: snprintf(dst, size, "attribute shapes"); break;
+		case LEAF_ORDERS: snprintf(dst, size, "attribute orders"); break;
 		case LEAF_EVENT_COUNTS: snprintf(dst, size, "number of events"); break;
 		case LEAF_LINK_COUNTS: snprintf(dst, size, "number of links"); break;
 		case LEAF_TRACE_ROWS: snprintf(dst, size, "spans of a trace"); break;

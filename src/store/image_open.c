@@ -175,7 +175,7 @@ base_allowed(const Image *im, const Leaf *leaf)
 	if (base->level != leaf->level || base->kind != COL_BYTES || !leaf_has_dict(base) ||
 		(base->flags & LEAF_NULLS) || (base->what != LEAF_COLUMN && base->what != LEAF_SHAPES) ||
 		(leaf->what != LEAF_COLUMN && leaf->what != LEAF_ATTR && leaf->what != LEAF_SHAPES &&
-		 leaf->what != LEAF_EVENT_COUNTS && leaf->what != LEAF_LINK_COUNTS))
+		 leaf->what != LEAF_ORDERS && leaf->what != LEAF_EVENT_COUNTS && leaf->what != LEAF_LINK_COUNTS))
 		return false;
 	while (base->mode == LEAF_COND && depth++ < MAX_BASE_DEPTH)
 		base = &im->leaves[base->base];
@@ -268,7 +268,10 @@ get_level_leaves(Cursor *c, Level level, const Column *kinds, uint64_t *offset)
 		uint32_t col = image_column_at(spans, level, i);
 
 		if (attrs && i == image_root_columns(level))
+		{
 			l->shapes = get_leaf(c, offset, level, LEAF_SHAPES, 0, COL_BYTES, 0);
+			l->orders = get_leaf(c, offset, level, LEAF_ORDERS, 0, COL_I64, 0);
+		}
 		l->column[col] = get_leaf(c, offset, level, LEAF_COLUMN, col, kinds[col].kind, kinds[col].width);
 		if (level == LEVEL_SPAN && col == SC_PARENT_ID && (im->flags & IMAGE_SORTED))
 			im->parents = get_leaf(c, offset, level, LEAF_PARENTS, 0, COL_I64, 0);
@@ -356,7 +359,7 @@ prepare_level(Image *im, Level level)
 
 	l->column = arena_alloc(im->arena, ((size_t) l->ncolumns + 1) * sizeof(uint32_t));
 	memset(l->column, 0xFF, l->ncolumns * sizeof(uint32_t));
-	l->shapes = l->overflow = NO_LEAF;
+	l->shapes = l->orders = l->overflow = NO_LEAF;
 	l->rows = arena_alloc0(im->arena, (size_t) im->summary.nvectors * sizeof(uint32_t));
 }
 

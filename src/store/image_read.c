@@ -26,7 +26,10 @@ base_codes(Batch *b, const Leaf *leaf)
 	const Leaf *base = &vec->image->leaves[leaf->base];
 
 	if (base->what == LEAF_SHAPES)
-		return batch_shapes(b, base->level);
+	{
+		batch_shapes(b, base->level);
+		return vec->sets[base->level];
+	}
 	return batch_column(b, base->level, base->index)->codes;
 }
 
@@ -191,6 +194,83 @@ load_column(Batch *b, Level level, uint32_t col)
 
 /* ---- attributes ---- */
 
+/* ---- rows whose attributes came in another order than their shape has ---- */
+
+typedef struct Permuted
+{
+	Vector *vec;
+	Level level;
+	AttrSet *set;
+	uint32_t *slots; /* shape + 1, 0 free */
+	uint32_t mask;
+	int64_t *rank; /* by shape beyond those of the image */
+	uint32_t *of;  /* its shape in the image */
+} Permuted;
+
+static void
+add_shape(Permuted *p, uint32_t of, int64_t rank)
+{
+	LevelLeaves *l = &p->vec->image->level[p->level];
+	AttrShape *shape = &p->set->shapes[p->set->nshapes];
+
+	shape->n = l->shape[of].n;
+	shape->columns = arena_alloc(p->vec->arena, ((size_t) shape->n + 1) * sizeof(uint32_t));
+	if (!image_permutation_apply(l->shape[of].columns, rank, shape->n, shape->columns))
+		image_corrupt(p->vec->image, "order of attributes");
+	p->rank[p->set->nshapes - l->nshapes] = rank;
+	p->of[p->set->nshapes - l->nshapes] = of;
+	p->set->nshapes++;
+}
+
+/* Shape of a row: in the image's table when its order is the usual one, otherwise behind those. */
+static uint32_t
+permuted_shape(Permuted *p, uint32_t of, int64_t rank)
+{
+	uint32_t known = p->vec->image->level[p->level].nshapes;
+	uint64_t hash = ((uint64_t) rank + of) * UINT64_C(0x9E3779B97F4A7C15);
+	uint32_t s = (uint32_t) (hash >> 32) & p->mask;
+
+	if (rank == 0)
+		return of;
+	while (p->slots[s] != 0)
+	{
+		uint32_t k = p->slots[s] - 1 - known;
+
+		if (p->rank[k] == rank && p->of[k] == of)
+			return p->slots[s] - 1;
+		s = (s + 1) & p->mask;
+	}
+	add_shape(p, of, rank);
+	p->slots[s] = p->set->nshapes;
+	return p->set->nshapes - 1;
+}
+
+/* The table of shapes of this vector: the image's, and each order met. */
+static uint32_t *
+permute_shapes(Batch *b, Level level, const uint32_t *sets)
+{
+	Vector *vec = b->source;
+	LevelLeaves *l = &vec->image->level[level];
+	AttrSet *set = b->level[level].attrs;
+	uint32_t n = set->nrows;
+	uint32_t *codes = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(uint32_t));
+	Column ranks = {.kind = COL_I64};
+	Permuted p = {vec, level, set, .mask = 63};
+
+	decode_rows(b, leaf_at(vec, l->orders), n, &ranks);
+	while (p.mask < n * 2)
+		p.mask = p.mask * 2 + 1;
+	p.slots = arena_alloc0(vec->arena, ((size_t) p.mask + 1) * sizeof(uint32_t));
+	p.rank = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(int64_t));
+	p.of = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(uint32_t));
+	set->shapes = arena_alloc(vec->arena, ((size_t) l->nshapes + n + 1) * sizeof(AttrShape));
+	memcpy(set->shapes, l->shape, l->nshapes * sizeof(AttrShape));
+	set->shapes_shared = false;
+	for (uint32_t i = 0; i < n; i++)
+		codes[i] = permuted_shape(&p, sets[i], ranks.i64[i]);
+	return codes;
+}
+
 static void
 load_shapes(Batch *b, Level level)
 {
@@ -204,7 +284,7 @@ load_shapes(Batch *b, Level level)
 	vec->attr_n[level] = arena_alloc0(vec->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
 	if (leaf == NULL)
 	{
-		set->shape = uses;
+		set->shape = vec->sets[level] = uses;
 		return;
 	}
 	decode_rows(b, leaf, set->nrows, &c);
@@ -213,7 +293,11 @@ load_shapes(Batch *b, Level level)
 	for (uint32_t s = 0; s < l->nshapes; s++)
 		for (uint32_t j = 0; uses[s] > 0 && j < l->shape[s].n; j++)
 			vec->attr_n[level][l->shape[s].columns[j]] += uses[s];
+	vec->sets[level] = c.codes;
+	/* before set->shape is there: orders may lean on the shapes */
 	set->shape = c.codes;
+	if (leaf_at(vec, l->orders)->mode != LEAF_ZERO)
+		set->shape = permute_shapes(b, level, c.codes);
 }
 
 static void
@@ -228,7 +312,7 @@ fill_rows(Batch *b, Level level, uint32_t index)
 	for (uint32_t row = 0; k < n; row++)
 	{
 		rows[k] = row;
-		k += named[set->shape[row]];
+		k += named[vec->sets[level][row]];
 	}
 	set->columns[index].rows = rows;
 }
@@ -254,7 +338,7 @@ load_overflow(Batch *b, Level level)
 	image_decode_leaf(vec, leaf_at(vec, l->overflow), n, NULL, &all);
 	for (uint32_t row = 0; row < set->nrows; row++)
 	{
-		const AttrShape *shape = &l->shape[set->shape[row]];
+		const AttrShape *shape = &set->shapes[set->shape[row]];
 
 		for (uint32_t j = 0; j < shape->n; j++)
 		{
@@ -363,6 +447,7 @@ make_attr_set(Vector *vec, Level level)
 		memcpy(set->columns, l->attrs, l->nattrs * sizeof(AttrColumn));
 	set->nshapes = l->nshapes;
 	set->shapes = l->shape;
+	set->shapes_shared = true;
 	set->nrows = vector_rows(vec, level);
 	return set;
 }
@@ -411,6 +496,11 @@ image_vector(Image *image, uint32_t v, Arena *arena)
 	b->source = vec;
 	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)
 		make_level(b, level);
+	/* where orders vary, the table of shapes is not known before the rows are */
+	for (Level level = LEVEL_SPAN; level <= LEVEL_LINK; level++)
+		if (image->level[level].orders != NO_LEAF &&
+			image->leaves[image->level[level].orders].mode != LEAF_ZERO)
+			batch_shapes(b, level);
 	if (b->sorted)
 		b->trace_first =
 			load_firsts(b, image->trace_rows, b->level[LEVEL_TRACE].nrows, batch_nrows(b), "rows of a trace");

@@ -28,6 +28,7 @@ typedef struct LevelLeaves
 	AttrColumn *attrs; /* keys and types, no values */
 	uint32_t *values;  /* values of each attribute column, as the writer counted */
 	uint32_t shapes;   /* leaf */
+	uint32_t orders;
 	uint32_t overflow;
 	uint32_t nshapes;
 	AttrShape *shape; /* NULL until loaded */
@@ -59,6 +60,7 @@ typedef struct Vector
 	uint32_t v;
 	Arena *arena;
 	uint32_t *attr_n[NLEVELS]; /* values of each attribute column in this vector; with the shapes */
+	uint32_t *sets[NLEVELS];   /* shape of each row in the image's table, whatever its order */
 	int64_t *parent_refs;
 	bool overflow_done[NLEVELS];
 } Vector;

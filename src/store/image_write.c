@@ -344,8 +344,8 @@ image_encode_as(Batch *batch, CodecEffort effort, uint32_t vector_rows, bool com
 	ImageVector *vectors;
 	Buf footer;
 
-	w.arena = arena_create_like(batch->arena, 0);
-	w.tmp = arena_create_like(batch->arena, 256 * 1024);
+	w.arena = arena_create_like(batch->arena, batch_nrows(batch) > 1000 ? 0 : 8192);
+	w.tmp = arena_create_like(batch->arena, batch_nrows(batch) > 1000 ? 256 * 1024 : 8192);
 	memset(buf_reserve(out, IMAGE_HEADER_BYTES), 0, IMAGE_HEADER_BYTES);
 	out->len += IMAGE_HEADER_BYTES;
 	make_vectors(&w);

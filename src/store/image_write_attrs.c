@@ -4,6 +4,7 @@
  *	  column, and one leaf for the values of the rarest columns together.
  */
 #include "store/image_write.h"
+#include "span/intern.h"
 
 #include <stdlib.h>
 
@@ -55,6 +56,108 @@ order_columns(Writer *w, Level level, const AttrSet *set, const Coded *shapes)
 	w->nattrs[level] = n;
 }
 
+/* ---- shapes that differ in order only ---- */
+
+/* Shapes as sets of columns, and which permutation of its set each one is. */
+typedef struct ShapeSets
+{
+	uint32_t n;
+	uint32_t *first; /* by set: the shape that gives it its order */
+	uint32_t *set;   /* by shape */
+	int64_t *order;  /* by shape */
+} ShapeSets;
+
+static int
+compare_u32(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* The columns of a shape, ascending, as bytes: equal for shapes that differ in order only. */
+static Str
+sorted_columns(const AttrShape *shape, Arena *arena)
+{
+	uint32_t *columns = arena_dup(arena, shape->columns, shape->n * sizeof(uint32_t));
+
+	qsort(columns, shape->n, sizeof(uint32_t), compare_u32);
+	return str_of((const char *) columns, shape->n * sizeof(uint32_t));
+}
+
+static void
+find_sets(const AttrSet *set, const Coded *shapes, Arena *arena, ShapeSets *out)
+{
+	Interner in = {0};
+	Str *keys = arena_alloc(arena, ((size_t) shapes->ndict + 1) * sizeof(Str));
+	uint64_t seed = intern_seed();
+
+	out->n = 0;
+	out->first = arena_alloc(arena, ((size_t) shapes->ndict + 1) * sizeof(uint32_t));
+	out->set = arena_alloc(arena, ((size_t) shapes->ndict + 1) * sizeof(uint32_t));
+	out->order = arena_alloc0(arena, ((size_t) shapes->ndict + 1) * sizeof(int64_t));
+	for (uint32_t k = 0; k < shapes->ndict; k++)
+	{
+		const AttrShape *shape = &set->shapes[shapes->kept[k]];
+		Str key = {NULL, 0};
+		uint32_t s = INTERN_NONE;
+
+		if (shape->n <= IMAGE_MAX_PERMUTED)
+		{
+			key = sorted_columns(shape, arena);
+			s = intern_lookup(&in, arena, key, intern_hash(key, seed), keys, out->n);
+		}
+		if (s == INTERN_NONE)
+		{
+			s = out->n++;
+			keys[s] = key;
+			out->first[s] = k;
+		}
+		else
+			out->order[k] = image_permutation_rank(set->shapes[shapes->kept[out->first[s]]].columns,
+												   shape->columns, shape->n);
+		out->set[k] = s;
+	}
+}
+
+/* Is the table of shapes so long that orders are better kept by row? */
+#define MANY_SHAPES 64
+
+static bool
+orders_pay(const Coded *shapes, const ShapeSets *sets)
+{
+	return sets->n <= shapes->ndict / 2 && shapes->ndict > MANY_SHAPES;
+}
+
+/* Turn shapes into sets; returns the order of each row, or NULL: shapes stay as they are. */
+static int64_t *
+split_orders(Writer *w, const AttrSet *set, Coded *shapes)
+{
+	ShapeSets sets;
+	int64_t *order;
+	uint32_t *codes, *kept;
+
+	if (shapes->ndict <= MANY_SHAPES || w->effort == CODEC_FAST)
+		return NULL;
+	find_sets(set, shapes, w->arena, &sets);
+	if (!orders_pay(shapes, &sets))
+		return NULL;
+	order = arena_alloc(w->arena, (size_t) shapes->n * sizeof(int64_t));
+	codes = arena_alloc(w->arena, (size_t) shapes->n * sizeof(uint32_t));
+	kept = arena_alloc(w->arena, (size_t) sets.n * sizeof(uint32_t));
+	for (uint32_t i = 0; i < shapes->n; i++)
+	{
+		order[i] = sets.order[shapes->codes[i]];
+		codes[i] = sets.set[shapes->codes[i]];
+	}
+	for (uint32_t s = 0; s < sets.n; s++)
+		kept[s] = shapes->kept[sets.first[s]];
+	shapes->codes = codes;
+	shapes->kept = kept;
+	shapes->ndict = sets.n;
+	return order;
+}
+
 /* The table of shapes: how many columns each has, and all of them one after the other. */
 static void
 put_shape_table(Writer *w, Level level, const AttrSet *set, const Coded *shapes, Buf *part)
@@ -74,6 +177,16 @@ put_shape_table(Writer *w, Level level, const AttrSet *set, const Coded *shapes,
 	codec_encode_u32(columns, total, w->effort, part);
 }
 
+static void
+write_orders(Writer *w, Level level, const int64_t *order)
+{
+	Leaf *leaf = image_new_leaf(w, level, LEAF_ORDERS, 0);
+	Series s = {
+		.kind = COL_I64, .n = order ? w->b->level[level].nrows : 0, .i64 = order, .first = w->first[level]};
+
+	image_write_leaf(w, leaf, &s, NULL);
+}
+
 void
 image_write_shapes(Writer *w, Level level)
 {
@@ -82,15 +195,18 @@ image_write_shapes(Writer *w, Level level)
 	Leaf *leaf = image_new_leaf(w, level, LEAF_SHAPES, 0);
 	Series s = {.kind = COL_BYTES, .n = n, .first = w->first[level]};
 	Coded shapes;
+	int64_t *order;
 	Buf part;
 
 	image_code_bytes(batch_shapes(w->b, level), n, NULL, set->nshapes, w->effort == CODEC_SMALL, w->arena,
 					 &shapes);
+	w->shapes[level] = shapes;
 	order_columns(w, level, set, &shapes);
+	order = split_orders(w, set, &shapes);
 	put_shape_table(w, level, set, &shapes, &part);
 	image_write_coded(w, leaf, &s, &shapes, &part);
-	w->shapes[level] = shapes;
 	image_add_base(w, level, leaf, shapes.codes, shapes.ndict);
+	write_orders(w, level, order);
 }
 
 /* ---- values ---- */

@@ -158,7 +158,7 @@ slot_keys(TraceqlRun *run, const Slot *slot)
 	if (state->map)
 		return state;
 	if (map->source != run->unit.source || map->shapes != set->shapes || map->nshapes != set->nshapes ||
-		run->unit.source == 0)
+		run->unit.source == 0 || !set->shapes_shared)
 	{
 		keymap_columns(run, map, set, slot->key);
 		keymap_shapes(run, map, set);
