@@ -11,10 +11,19 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 
+/* Sorts call this many times in one memory context, so copies that detoasting made are freed. */
 static int
 compare_payloads(Datum a, Datum b)
 {
-	return str_cmp(types_payload(a), types_payload(b));
+	struct varlena *x = PG_DETOAST_DATUM_PACKED(a);
+	struct varlena *y = PG_DETOAST_DATUM_PACKED(b);
+	int result = str_cmp(types_varlena_payload(x), types_varlena_payload(y));
+
+	if ((Pointer) x != DatumGetPointer(a))
+		pfree(x);
+	if ((Pointer) y != DatumGetPointer(b))
+		pfree(y);
+	return result;
 }
 
 PG_FUNCTION_INFO_V1(tempo_payload_cmp);

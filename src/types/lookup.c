@@ -127,11 +127,7 @@ types_arena(void)
 Str
 types_payload(Datum d)
 {
-	struct varlena *v = PG_DETOAST_DATUM_PACKED(d);
-
-	if (VARSIZE_ANY_EXHDR(v) == 0)
-		return str_of("\0", 1);
-	return str_of(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+	return types_varlena_payload(PG_DETOAST_DATUM_PACKED(d));
 }
 
 Datum

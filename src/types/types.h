@@ -69,9 +69,18 @@ extern Oid types_schema(void);
 /* An arena of palloc'd blocks in the current context: freed with it at the latest. */
 extern Arena *types_arena(void);
 /*
- * Payload of a tempo.attributes, events or links datum, detoasted in the current context. Never without
- * bytes: what is not there at all reads as an empty list.
+ * Payload of a detoasted tempo.attributes, events or links. Never without bytes: what is not there at all
+ * reads as an empty list.
  */
+static inline Str
+types_varlena_payload(const struct varlena *v)
+{
+	if (VARSIZE_ANY_EXHDR(v) == 0)
+		return str_of("\0", 1);
+	return str_of(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+}
+
+/* The same, detoasted in the current context. */
 extern Str types_payload(Datum d);
 /* A datum of any of the three. No bytes at all mean an empty list. */
 extern Datum types_datum(Str payload);
@@ -143,7 +152,7 @@ types_span_id(const uint8 *wire)
 	return pg_ntoh64(id);
 }
 
-#define NSECS_PER_USEC        1000
+#define NSECS_PER_USEC   1000
 #define UNIX_TO_PG_USECS (((int64) POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* Unix nanoseconds (unsigned) to a timestamp and the 0..999 nanoseconds below it. */

@@ -106,6 +106,23 @@ s/^\\(un)?restrict .*$//mg for $first, $second; # a word made up for every dump
 ok(length $first > 100_000, 'a dump of data alone');
 ok($second eq $first, 'dumps of two copies are equal');
 
+# The extension in another schema: nothing relies on the search path, neither here nor in the dump.
+sql($node, 'CREATE DATABASE elsewhere');
+sql($node, <<'SQL', dbname => 'elsewhere');
+CREATE SCHEMA obs;
+CREATE EXTENSION tempo SCHEMA obs;
+SELECT tempo.init();
+SELECT obs.tempo_ingest_json('{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "000000000000000000000000000000a5", "spanId": "00000000000000b5",
+  "startTimeUnixNano": "1700000000000000001", "endTimeUnixNano": "1700000000000001001", "status": {"code": 2}}]}]}]}');
+SQL
+is(sql($node, 'SELECT trace_id, errors, duration_ns FROM tempo.traces', dbname => 'elsewhere'),
+	'000000000000000000000000000000a5|1|1000', 'the extension in a schema out of the search path');
+sql($node, 'CREATE DATABASE copy');
+command_ok([ 'pg_dump', '-d', $node->connstr('elsewhere'), '-f', "$dir/elsewhere.sql" ], 'its dump');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('copy'), '-f', "$dir/elsewhere.sql" ], 'psql reads it');
+is(sql($node, 'SELECT * FROM tempo.spans', dbname => 'copy'), sql($node, 'SELECT * FROM tempo.spans', dbname => 'elsewhere'), 'the same span');
+is(sql($node, 'SELECT * FROM tempo.services', dbname => 'copy'), sql($node, 'SELECT * FROM tempo.services', dbname => 'elsewhere'), 'the same views');
+
 # The extension does not go by itself, and CASCADE says what goes along.
 my ($ret, $out, $err) = $node->psql('plain', 'DROP EXTENSION tempo');
 isnt($ret, 0, 'DROP EXTENSION is refused while tables use it');
