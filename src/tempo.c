@@ -11,6 +11,7 @@
 #include "plan/plan.h"
 #include "miscadmin.h"
 #include "store/ingest.h"
+#include "traceql/plan.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -23,6 +24,7 @@ _PG_init(void)
 	am_init();
 	merge_define_settings();
 	plan_init();
+	traceql_init();
 	partition_define_settings();
 	ingest_define_settings();
 	tempo_define_worker_settings();

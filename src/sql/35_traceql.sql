@@ -1,3 +1,8 @@
+-- Estimates rows for the planner.
+CREATE FUNCTION tempo.traceql_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'tempo_traceql_support' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION tempo.traceql_support(internal) FROM PUBLIC;
+
 -- traceql(query [, start, "end", max_traces, tenant]): the spans a TraceQL search matches, one row
 -- each; doc/traceql.md says what the language means.
 --   start, end: only traces that overlap this range, bounds included; NULL: no bound.
@@ -35,4 +40,4 @@ RETURNS TABLE (
     spanset integer,
     spanset_attributes tempo.attributes)
     AS 'MODULE_PATHNAME', 'tempo_traceql' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-    COST 100000 ROWS 1000;
+    COST 100000 ROWS 1000 SUPPORT tempo.traceql_support;

@@ -6,6 +6,7 @@
 #define TEMPO_TRACEQL_ROWS_H
 
 #include "postgres.h"
+#include "fmgr.h"
 #include "traceql/search.h"
 
 /* Columns of traceql(), in order. */
@@ -39,6 +40,8 @@ typedef struct RowCursor
 	uint32 span;
 	Arena *arena; /* attributes of the row at hand */
 } RowCursor;
+
+extern Datum tempo_traceql(PG_FUNCTION_ARGS);
 
 extern void row_cursor_begin(RowCursor *cursor, TraceqlSearch *search, Arena *arena);
 /* Go to the next row; false at the end. */

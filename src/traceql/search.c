@@ -116,6 +116,7 @@ begin_run(TraceqlSearch *search)
 							  .to = r->to,
 							  .max_spans = r->max_spans,
 							  .services = r->services,
+							  .bare = r->bare,
 							  .details = r->details};
 	TraceqlHooks hooks = {.interrupt = on_interrupt, .fail = on_fail};
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));

@@ -31,6 +31,7 @@ typedef struct TraceqlRequest
 	uint32 max_traces; /* the newest; 0: all, in no order */
 	uint32 max_spans;  /* per spanset; 0: all */
 	bool details;      /* MatchSpan: name, service, kind, status */
+	bool bare;         /* leave MatchSpan.attrs empty */
 	bool services;     /* MatchTrace.services */
 } TraceqlRequest;
 

@@ -16,9 +16,10 @@
 #include "utils/memutils.h"
 #include "utils/rls.h"
 
-static void
-check_access(Oid parent)
+Oid
+source_check_access(void)
 {
+	Oid parent = partition_parent();
 	AclResult acl = pg_class_aclcheck(parent, GetUserId(), ACL_SELECT);
 
 	if (acl != ACLCHECK_OK)
@@ -28,6 +29,7 @@ check_access(Oid parent)
 						errmsg("traceql cannot be used on \"%s\" under row-level security policies",
 							   get_rel_name(parent)),
 						errhint("Query tempo.spans itself, or as a role the policies do not apply to.")));
+	return parent;
 }
 
 static void
@@ -106,12 +108,11 @@ source_open(MemoryContext context, Snapshot snapshot, const char *tenant)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Source *source = palloc0(sizeof(Source));
-	Oid parent = partition_parent();
+	Oid parent = source_check_access();
 
 	source->context = context;
 	source->snapshot = snapshot;
 	source->tenant = tenant;
-	check_access(parent);
 	open_leaves(source, parent);
 	for (int i = 0; i < source->nrels; i++)
 	{

@@ -35,6 +35,8 @@ typedef struct Source
 
 /* Checks SELECT and row-level security, opens the leaves, lists what the snapshot sees. */
 extern Source *source_open(MemoryContext context, Snapshot snapshot, const char *tenant);
+/* SELECT on tempo.spans; its OID. */
+extern Oid source_check_access(void);
 extern void source_close(Source *source);
 /* Number of a tenant among those met. */
 extern int source_tenant(Source *source, Str tenant);

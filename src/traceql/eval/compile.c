@@ -60,6 +60,7 @@ slot_of(TraceqlPlan *plan, const TraceqlAttr *attr)
 	slot->kind = kind;
 	slot->intrinsic = attr->intrinsic;
 	slot->key = attr->key;
+	slot->attr = attr;
 	slot->index = plan->nslots;
 	slot->event = kind == SLOT_EVENT || attr->intrinsic == TQL_EVENT_NAME ||
 				  attr->intrinsic == TQL_EVENT_TIME_SINCE_START;
@@ -568,6 +569,12 @@ const TraceqlFacts *
 traceql_plan_facts(const TraceqlPlan *plan)
 {
 	return &plan->facts;
+}
+
+const TraceqlAttr *
+traceql_plan_attribute(const TraceqlPlan *plan, uint32_t i)
+{
+	return i < plan->nslots ? plan->slots[i]->attr : NULL;
 }
 
 void

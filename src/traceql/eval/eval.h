@@ -146,6 +146,7 @@ typedef struct TraceqlOptions
 	uint32_t max_spans; /* per spanset in answers; 0: all */
 	bool services;      /* fill MatchTrace.services */
 	bool details; /* fill MatchSpan.name even when the query does not mention name, service, kind, status */
+	bool bare;    /* leave MatchSpan.attrs empty */
 	bool rowwise; /* evaluate row by row: the executable reference the vectorised code is tested against */
 } TraceqlOptions;
 
@@ -178,6 +179,8 @@ extern TraceqlPlan *traceql_plan(Arena *arena, const TraceqlQuery *query, const 
 extern TraceqlPlan *traceql_plan_pipeline(Arena *arena, const TraceqlPipeline *pipeline);
 
 extern const TraceqlFacts *traceql_plan_facts(const TraceqlPlan *plan);
+/* Attributes and intrinsics the query speaks of, each once; NULL past the last. */
+extern const TraceqlAttr *traceql_plan_attribute(const TraceqlPlan *plan, uint32_t i);
 extern void traceql_plan_free(TraceqlPlan *plan);
 
 /* The plan must outlive the run. arena holds what lasts as long as the run (decisions on dictionaries). */

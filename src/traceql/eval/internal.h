@@ -44,6 +44,7 @@ typedef struct Slot
 	SlotKind kind;
 	TraceqlIntrinsic intrinsic;
 	Str key;
+	const TraceqlAttr *attr;
 	uint32_t index;
 	bool event; /* has a value per event */
 	bool link;  /* has a value per link */

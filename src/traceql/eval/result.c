@@ -76,6 +76,8 @@ build_span(TraceqlRun *run, uint32_t row, MatchSpan *span)
 		span->kind = (int32_t) batch_column(batch, LEVEL_SPAN, SC_KIND)->i64[row];
 		span->status = (int32_t) batch_column(batch, LEVEL_SPAN, SC_STATUS)->i64[row];
 	}
+	if (run->options.bare)
+		return;
 	span->attrs = arena_alloc(run->scratch, (2 * plan->nmentions + 1) * sizeof(MatchAttr));
 	for (uint32_t m = 0; m < plan->nmentions; m++)
 		show_mention(run, &plan->mentions[m], span);
