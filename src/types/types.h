@@ -46,25 +46,7 @@ typedef struct TraceId
 #define DatumGetStatusCode(d) DatumGetInt32(d)
 #define StatusCodeGetDatum(v) Int32GetDatum(v)
 
-/* ---- which types are ours (lookup.c) ---- */
-
-typedef struct TempoTypes
-{
-	Oid trace_id;
-	Oid span_id;
-	Oid span_kind;
-	Oid status_code;
-	Oid attributes;
-	Oid events;
-	Oid links;
-} TempoTypes;
-
-/* Cached, follows DROP and CREATE EXTENSION. All InvalidOid when the extension is not there. */
-extern const TempoTypes *types_oids(void);
-/* Schema that trace_id, span_id and the tempo_* functions are in; InvalidOid without the extension. */
-extern Oid types_schema(void);
-
-/* ---- varlena and payload ---- */
+/* ---- varlena and payload (payload.c) ---- */
 
 /* An arena of palloc'd blocks in the current context: freed with it at the latest. */
 extern Arena *types_arena(void);
