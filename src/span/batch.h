@@ -134,7 +134,7 @@ typedef struct AttrColumn
 	uint16_t occurrence; /* 0 for the first use of (key, type) in a row, 1 for the second ... */
 	Column values;       /* dense: values.n rows have one */
 	uint32_t *rows;      /* row of each value, ascending; NULL until batch_attr_rows() */
-	uint32_t nrows;      /* how many those are */
+	uint32_t nrows;      /* how many those are; whoever sets rows sets both */
 } AttrColumn;
 
 typedef struct AttrShape

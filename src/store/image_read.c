@@ -315,6 +315,7 @@ fill_rows(Batch *b, Level level, uint32_t index)
 		k += named[vec->sets[level][row]];
 	}
 	set->columns[index].rows = rows;
+	set->columns[index].nrows = n;
 }
 
 /* Hands out the values of the overflow leaf to all columns that are in it. */
