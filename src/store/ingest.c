@@ -199,7 +199,7 @@ insert_into_leaf(Oid leafid, Batch *batch)
 						errmsg("partition \"%s\" of \"tempo.spans\" does not store spans",
 							   RelationGetRelationName(leaf)),
 						errdetail("It has to use access method tempo and have the columns of tempo.spans.")));
-	store_insert_batch(leaf, batch);
+	store_insert_batch(leaf, ingest_add_columns(leaf, batch));
 	table_close(leaf, NoLock);
 }
 

@@ -15,6 +15,7 @@
 #define TEMPO_INGEST_H
 
 #include "postgres.h"
+#include "utils/rel.h"
 #include "span/batch.h"
 
 typedef struct IngestResult
@@ -38,6 +39,12 @@ extern int ingest_max_future;
  * Within a transaction: in that one, and too many partitions are an error.
  */
 extern void tempo_prepare_partitions(Batch *batch);
+
+/*
+ * The batch with the columns that the leaf has beyond those of spans, filled with their defaults; the batch
+ * itself if there are none. (ingest_defaults.c)
+ */
+extern Batch *ingest_add_columns(Relation leaf, Batch *batch);
 
 /* Store the batch in this transaction. Spans that cannot be taken are counted in res, others are stored. */
 extern void tempo_ingest_batch(Batch *batch, IngestResult *res);

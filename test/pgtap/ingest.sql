@@ -1,6 +1,6 @@
 -- tempo_ingest(): what it stores, refuses and returns.
 BEGIN;
-SELECT plan(41);
+SELECT plan(49);
 SET LOCAL TIME ZONE 'UTC';
 SET LOCAL client_min_messages = error;
 
@@ -75,6 +75,30 @@ SELECT results_eq($$SELECT service, parent_span_id, name, kind, status, status_m
 SELECT is(tempo_ingest_json('{"resourceSpans": []}'::bytea), 0::bigint, 'JSON as bytes');
 SELECT throws_ok($$SELECT tempo_ingest_json('{')$$, '22P02', 'invalid OTLP trace request', 'JSON cut off');
 SELECT throws_ok($$SELECT tempo_ingest_json('[]')$$, '22P02', 'invalid OTLP trace request', 'JSON of another kind');
+
+-- columns that a user added get their defaults, in old partitions and in new ones
+CREATE SEQUENCE tempo.pgtap_seq;
+CREATE SEQUENCE tempo.pgtap_seq2;
+ALTER TABLE tempo.spans ADD COLUMN c text NOT NULL DEFAULT 'old', ADD COLUMN n integer, ADD COLUMN u uuid DEFAULT 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+    ADD COLUMN s bigint, ADD COLUMN v text, ADD COLUMN a tempo.attributes DEFAULT '{"d": 1.0}';
+ALTER TABLE tempo.spans ALTER COLUMN c SET DEFAULT 'new', ALTER COLUMN s SET DEFAULT nextval('tempo.pgtap_seq'),
+    ALTER COLUMN v SET DEFAULT 'v' || nextval('tempo.pgtap_seq2');
+SELECT is(tempo_ingest(pg_temp.request('a7', '1', 1700000000000000000) || pg_temp.request('a7', '2', 1700000000000000001)
+                       || pg_temp.request('a7', '3', 1500000000000000000)), 3::bigint, 'spans of an old and a new partition');
+SELECT set_eq($$SELECT c, n, u::text, s, v, a FROM tempo.spans WHERE trace_id = 'a7'$$,
+    $$SELECT 'new' AS c, NULL::integer AS n, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11' AS u, s, 'v' || s AS v, '{"d": 1.0}'::tempo.attributes AS a
+        FROM generate_series(1::bigint, 3) s$$, 'have the defaults, volatile ones row by row');
+SELECT is((SELECT count(*) FROM tempo.spans WHERE c = 'old' AND s IS NULL AND trace_id = 'a1'), 1::bigint, 'older rows keep what they had');
+SELECT lives_ok('ALTER TABLE tempo.spans DROP COLUMN u, DROP COLUMN s, DROP COLUMN v', 'columns dropped again');
+SELECT is(tempo_ingest(pg_temp.request('a8', '1', 1700000000000000000) || pg_temp.request('a8', '2', 1400000000000000000)), 2::bigint, 'do not matter');
+SAVEPOINT bad;
+ALTER TABLE tempo.spans ALTER COLUMN c DROP DEFAULT;
+SELECT throws_ok($$SELECT tempo_ingest(pg_temp.request('a8', '1', 1700000000000000000))$$, '23502', NULL, 'NOT NULL without a default is an error');
+ROLLBACK TO bad;
+ALTER TABLE tempo.spans ADD COLUMN g text GENERATED ALWAYS AS (lower(name)) STORED;
+SELECT throws_ok($$SELECT tempo_ingest(pg_temp.request('a8', '1', 1700000000000000000))$$, '0A000', NULL, 'so is a generated column');
+ROLLBACK TO bad;
+SELECT is((SELECT count(*) FROM tempo.spans WHERE trace_id = 'a8'), 2::bigint, 'all rows read back');
 
 -- who may: INSERT on tempo.spans, and no policy in the way
 CREATE ROLE pgtap_writer;
