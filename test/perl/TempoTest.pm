@@ -26,7 +26,7 @@ sub tempo_node
 	my ($name, %opt) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(allows_streaming => $opt{allows_streaming} // 0);
+	$node->init(allows_streaming => $opt{allows_streaming} // 0, extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 	tempo_ports($node);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'tempo'\nmax_worker_processes = 24\n" . ($opt{conf} // ''));
 	return $node if exists $opt{start} && !$opt{start};
