@@ -1,10 +1,12 @@
 'use strict';
-// node grpc_send.js HOST:PORT none|gzip STREAMS < MESSAGES
+// node grpc_send.js HOST:PORT none|gzip STREAMS [TENANT] < MESSAGES
 // Sends varint-length-delimited ExportTraceServiceRequests over gRPC, STREAMS at a time on one connection.
 // Prints one JSON line: { requests, codes: { "0": n, ... }, partial, firstError }.
 const grpc = require('@grpc/grpc-js');
 
-const [address, compression, streams] = process.argv.slice(2);
+const [address, compression, streams, tenant] = process.argv.slice(2);
+const metadata = new grpc.Metadata();
+if (tenant) metadata.set('x-scope-orgid', tenant);
 const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 const client = new grpc.Client(address, grpc.credentials.createInsecure(), {
   'grpc.default_compression_algorithm': compression === 'gzip' ? 2 : 0,
@@ -23,7 +25,7 @@ const result = { requests: 0, codes: {}, partial: 0, firstError: null };
 const send = (message) =>
   new Promise((resolve) => {
     const deadline = Date.now() + 120000;
-    client.makeUnaryRequest(path, (b) => b, (b) => b, message, { deadline }, (error, response) => {
+    client.makeUnaryRequest(path, (b) => b, (b) => b, message, metadata, { deadline }, (error, response) => {
       const code = error ? error.code : 0;
       result.requests++;
       result.codes[code] = (result.codes[code] ?? 0) + 1;
