@@ -21,6 +21,7 @@ decode_begin(Decoder *d, const uint8_t *body, size_t len, const OtlpLimits *limi
 	d->arena = builder_arena(bb);
 	d->res = res;
 	d->rows_before = builder_nrows(bb);
+	d->memory_end = d->limits.max_memory ? arena_bytes(d->arena) + d->limits.max_memory : SIZE_MAX;
 	buf_init(&d->resource, d->arena, 1024);
 	buf_init(&d->scope, d->arena, 64);
 	buf_init(&d->nested, d->arena, 64);
@@ -169,14 +170,30 @@ decode_list_end(Buf *list, uint32_t count)
 	decode_insert_varint(list, 0, count);
 }
 
+/* Rows of other requests may be what makes the batch too large. */
+static OtlpCode
+too_large(const Decoder *d)
+{
+	return d->rows_before > 0 ? OTLP_BATCH_FULL : OTLP_TOO_LARGE;
+}
+
+bool
+decode_room(Decoder *d, const uint8_t *at)
+{
+	if (arena_bytes(d->arena) <= d->memory_end)
+		return true;
+	return decode_fail(d, too_large(d), at, NULL, "request takes more than %zu bytes of memory",
+					   d->limits.max_memory);
+}
+
 bool
 decode_attr(Decoder *d, Level level, Str key, Value v, const uint8_t *at)
 {
 	cut_attribute(d, &key, &v);
 	if (builder_attr(d->bb, level, key, &v))
 		return true;
-	return decode_fail(d, d->rows_before > 0 ? OTLP_BATCH_FULL : OTLP_TOO_LARGE, at, NULL,
-					   "more than %d different attributes in one batch", BUILDER_MAX_ATTR_COLUMNS);
+	return decode_fail(d, too_large(d), at, NULL, "more than %d different attributes in one batch",
+					   BUILDER_MAX_ATTR_COLUMNS);
 }
 
 /* ---- spans ---- */
@@ -199,9 +216,11 @@ service_name(Decoder *d)
 	return text_classify(v.s) == TEXT_NUL ? text_replace_nul(v.s, d->arena) : v.s;
 }
 
-void
-decode_begin_span(Decoder *d)
+bool
+decode_begin_span(Decoder *d, const uint8_t *at)
 {
+	if (!decode_room(d, at))
+		return false;
 	if (d->resource_pending)
 		builder_set_resource(d->bb, buf_str(&d->resource), service_name(d), d->resource_dropped,
 							 d->resource_url);
@@ -210,6 +229,7 @@ decode_begin_span(Decoder *d)
 						  d->scope_url);
 	d->resource_pending = d->scope_pending = false;
 	builder_begin_span(d->bb);
+	return true;
 }
 
 static int64_t

@@ -30,6 +30,7 @@ typedef struct Decoder
 	PathStep path[DECODE_MAX_PATH];
 	int depth;
 	uint32_t rows_before; /* in the builder when the request began */
+	size_t memory_end;    /* arena size that must not be passed */
 	Buf resource;         /* attributes in the format of value.h, reused */
 	Buf scope;
 	Buf nested; /* an array or map, reused */
@@ -102,8 +103,10 @@ extern void decode_insert_varint(Buf *buf, size_t at, uint64_t v);
 /* An attribute of the span, event or link begun last, cut as the limits say. */
 extern bool decode_attr(Decoder *d, Level level, Str key, Value v, const uint8_t *at);
 
+/* May the request take more memory? To be asked before every row. */
+extern bool decode_room(Decoder *d, const uint8_t *at);
 /* Start a span, giving the builder resource and scope when they are new. */
-extern void decode_begin_span(Decoder *d);
+extern bool decode_begin_span(Decoder *d, const uint8_t *at);
 /* Set the start; events taken before hold their distance to another one and move. */
 extern void decode_set_start(Decoder *d, SpanFields *f, uint64_t start, bool any_events);
 /* Check the ids, set the columns, end the span. */

@@ -21,7 +21,7 @@ typedef enum OtlpCode
 	OTLP_MALFORMED,  /* not the encoding it claims to be, or a field of the wrong kind */
 	OTLP_INVALID_ID, /* trace or span id of the wrong length, or all zero */
 	OTLP_TOO_DEEP,   /* attribute values nested deeper than VALUE_MAX_DEPTH */
-	OTLP_TOO_LARGE,  /* more attribute columns than a batch may have */
+	OTLP_TOO_LARGE,  /* more attribute columns than a batch may have, or over max_memory */
 	OTLP_BATCH_FULL  /* same, but the builder held rows already: finish it and try with an empty one */
 } OtlpCode;
 
@@ -31,6 +31,8 @@ typedef struct OtlpLimits
 	/* Longer attribute keys and string values are cut here, at the start of a character; not inside
 	 * arrays and maps. */
 	uint32_t max_attribute_bytes;
+	/* What a request may add to the builder's arena: a few bytes can stand for a row of many columns. */
+	size_t max_memory;
 } OtlpLimits;
 
 typedef struct OtlpResult

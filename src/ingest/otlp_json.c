@@ -288,7 +288,7 @@ take_event(Decoder *d, JsonCursor *c, int64_t index, void *arg)
 	EventFields e = {.name = {"", 0}};
 	JsonObject o;
 
-	if (!jobj_open(d, &o, c, &event_table))
+	if (!decode_room(d, c->pos) || !jobj_open(d, &o, c, &event_table))
 		return false;
 	while (jobj_next(d, &o))
 		if (!event_field(d, &o, &e))
@@ -354,7 +354,7 @@ take_link(Decoder *d, JsonCursor *c, int64_t index, void *arg)
 	LinkFields l = {.trace_id = {"", 0}, .span_id = {"", 0}, .trace_state = {"", 0}};
 	JsonObject o;
 
-	if (!jobj_open(d, &o, c, &link_table))
+	if (!decode_room(d, c->pos) || !jobj_open(d, &o, c, &link_table))
 		return false;
 	while (jobj_next(d, &o))
 		if (!link_field(d, &o, &l))
@@ -484,7 +484,8 @@ take_span(Decoder *d, JsonCursor *c, int64_t index, void *arg)
 	memset(&f, 0, sizeof(f));
 	if (!jobj_open(d, &o, c, &span_table))
 		return false;
-	decode_begin_span(d);
+	if (!decode_begin_span(d, at))
+		return false;
 	while (jobj_next(d, &o))
 		if (!span_field(d, &o, &f))
 			return false;

@@ -456,7 +456,7 @@ take_event(Decoder *d, Str bytes, uint64_t span_start, int64_t index)
 	EventFields e = {.name = {"", 0}};
 
 	decode_push(d, "events", index);
-	if (!read_event(d, bytes, &e))
+	if (!decode_room(d, (const uint8_t *) bytes.p) || !read_event(d, bytes, &e))
 		return false;
 	builder_begin_event(d->bb, (int64_t) (e.time - span_start), e.name, e.dropped);
 	if (!take_attributes(d, LEVEL_EVENT, bytes, PB_TAG(3, PB_LEN)))
@@ -509,7 +509,7 @@ take_link(Decoder *d, Str bytes, int64_t index)
 	LinkFields l = {.trace_id = {"", 0}, .span_id = {"", 0}, .trace_state = {"", 0}};
 
 	decode_push(d, "links", index);
-	if (!read_link(d, bytes, &l))
+	if (!decode_room(d, (const uint8_t *) bytes.p) || !read_link(d, bytes, &l))
 		return false;
 	builder_begin_link(d->bb, l.trace_id, l.span_id, l.trace_state, l.flags, l.dropped);
 	if (!take_attributes(d, LEVEL_LINK, bytes, PB_TAG(4, PB_LEN)))
@@ -588,7 +588,8 @@ take_span(Decoder *d, Str bytes)
 	PbField f;
 
 	memset(&s, 0, sizeof(s));
-	decode_begin_span(d);
+	if (!decode_begin_span(d, (const uint8_t *) bytes.p))
+		return false;
 	while (r.pos < r.end)
 		if (!next_field_fast(d, &r, &f) || !span_field(d, &s, &f))
 			return false;

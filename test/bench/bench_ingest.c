@@ -98,6 +98,7 @@ typedef struct Best
 	double sort;
 	double gather;
 	double write;
+	double memory; /* bytes of the decoded batches */
 } Best;
 
 static void
@@ -120,6 +121,7 @@ round_trip(Best *best)
 	Buf out;
 
 	keep(&best->decode, cpu_ns() - t);
+	best->memory = (double) arena_bytes(a);
 	t = cpu_ns();
 	refs = batch_sort(a, batches, requests.n, &n);
 	keep(&best->sort, cpu_ns() - t);
@@ -178,7 +180,7 @@ main(int argc, char **argv)
 		spans = round_trip(&best);
 	printf("%u spans in %u requests, %.0f bytes a span; best of %d, ns of CPU a span\n", spans, requests.n,
 		   (double) requests.bytes / spans, ROUNDS);
-	printf("decode and build   %7.0f\n", best.decode / spans);
+	printf("decode and build   %7.0f, %.0f bytes of memory\n", best.decode / spans, best.memory / spans);
 	printf("protobuf-c unpack  %7.0f\n", best.unpack / spans);
 	printf("sort               %7.0f\n", best.sort / spans);
 	printf("gather             %7.0f\n", best.gather / spans);

@@ -320,6 +320,30 @@ test_cut_attributes(Arena *a)
 	   "never inside a character");
 }
 
+/* Two bytes stand for an event: what they grow to is limited. */
+static void
+test_memory(Arena *a)
+{
+	OtlpLimits limits = {.max_memory = 4 << 20};
+	BatchBuilder *bb = builder_create(a, false, 0, NULL);
+	Str small = request(a, BYTES(""));
+	Buf events;
+	Str pb;
+
+	buf_init(&events, a, 1 << 21);
+	for (int i = 0; i < 1 << 20; i++)
+		buf_put(&events, "\x5a\x00", 2);
+	pb = request(a, done(&events));
+	ok(!otlp_decode_pb((const uint8_t *) pb.p, pb.len, &limits, bb, &res) && res.code == OTLP_TOO_LARGE,
+	   "a million empty events in 4 MB");
+	ok(strstr(res.message, "request takes more than 4194304 bytes of memory") != NULL, "says %s",
+	   res.message);
+	bb = builder_create(a, false, 0, NULL);
+	ok(otlp_decode_pb((const uint8_t *) small.p, small.len, &limits, bb, &res), "a small request has room");
+	ok(!otlp_decode_pb((const uint8_t *) pb.p, pb.len, &limits, bb, &res) && res.code == OTLP_BATCH_FULL,
+	   "behind another request: to be tried alone");
+}
+
 /* ---- real requests ---- */
 
 /* decode, compare with protobuf-c, write, decode again, compare. NULL when all is well. */
@@ -759,10 +783,10 @@ typedef void (*TestFunc)(Arena *a);
 int
 main(void)
 {
-	static const TestFunc tests[] = {test_odd_but_legal,  test_values,         test_refused_ids,
-									 test_refused_wire,   test_refused_text,   test_too_many_keys,
-									 test_cut_attributes, test_all_or_nothing, test_payloads,
-									 test_exporters,      test_random,         test_damage};
+	static const TestFunc tests[] = {
+		test_odd_but_legal, test_values,         test_refused_ids, test_refused_wire,   test_refused_text,
+		test_too_many_keys, test_cut_attributes, test_memory,      test_all_or_nothing, test_payloads,
+		test_exporters,     test_random,         test_damage};
 	Arena *a;
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
