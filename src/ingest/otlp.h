@@ -35,6 +35,16 @@ typedef struct OtlpLimits
 	size_t max_memory;
 } OtlpLimits;
 
+/*
+ * A max_memory that every sensible request stays below: spans take twice their bytes on the wire, spans of
+ * nothing but ids 20 times, lists of empty events or links 40 times and more.
+ */
+static inline size_t
+otlp_max_memory(size_t body_len)
+{
+	return body_len * 32 + ((size_t) 16 << 20);
+}
+
 typedef struct OtlpResult
 {
 	OtlpCode code;

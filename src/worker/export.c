@@ -188,13 +188,14 @@ decode_call(Group *g, ExportCall *call)
 {
 	const uint8 *bytes = call->inflated ? call->inflated : call->body;
 	TenantBatch *tb = find_batch(g, call->tenant);
+	OtlpLimits limits = {.max_memory = otlp_max_memory(call->plain_len)};
 	OtlpResult res;
 	bool ok;
 
 	for (;;)
 	{
-		ok = call->wire == EXPORT_PB ? otlp_decode_pb(bytes, call->plain_len, NULL, tb->builder, &res)
-									 : otlp_decode_json(bytes, call->plain_len, NULL, tb->builder, &res);
+		ok = call->wire == EXPORT_PB ? otlp_decode_pb(bytes, call->plain_len, &limits, tb->builder, &res)
+									 : otlp_decode_json(bytes, call->plain_len, &limits, tb->builder, &res);
 		if (ok || res.code != OTLP_BATCH_FULL)
 			break;
 		tb = add_batch(g, call->tenant);
