@@ -6,11 +6,11 @@
 
 #include "fmgr.h"
 #include "am/am.h"
+#include "merge/ingest.h"
 #include "merge/merge.h"
 #include "merge/partition.h"
 #include "plan/plan.h"
 #include "miscadmin.h"
-#include "store/ingest.h"
 #include "traceql/plan.h"
 #include "worker/worker.h"
 

@@ -13,7 +13,7 @@
 #include "utils/snapmgr.h"
 
 #include "ingest/otlp.h"
-#include "store/ingest.h"
+#include "merge/ingest.h"
 #include "store/store.h"
 #include "worker/export.h"
 #include "worker/loop.h"

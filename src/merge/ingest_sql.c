@@ -10,7 +10,7 @@
 #include "utils/memutils.h"
 
 #include "ingest/otlp.h"
-#include "store/ingest.h"
+#include "merge/ingest.h"
 #include "store/store.h"
 
 typedef bool (*OtlpDecoder)(const uint8_t *body, size_t len, const OtlpLimits *limits, BatchBuilder *bb,

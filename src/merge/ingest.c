@@ -5,17 +5,14 @@
  * Nearly every batch is of one day and one tenant: it goes to its leaf as it is. Otherwise rows are
  * sorted by day and tenant and gathered into one batch each.
  */
-#include "store/ingest.h"
+#include "merge/ingest.h"
 
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "mb/pg_wchar.h"
-#include "merge/partition.h"
 #include "miscadmin.h"
-#include "store/store.h"
-#include "types/types.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -23,6 +20,10 @@
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+
+#include "merge/partition.h"
+#include "store/store.h"
+#include "types/types.h"
 
 int ingest_retention = 0;
 int ingest_max_future = MINS_PER_HOUR * HOURS_PER_DAY;

@@ -5,16 +5,17 @@
  * A default that is not volatile is evaluated once a batch. Without a default a column is null, which is
  * an error when it must not be.
  */
-#include "store/ingest.h"
+#include "merge/ingest.h"
 
 #include "access/htup_details.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
-#include "store/profile.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
+
+#include "store/profile.h"
 
 static void
 allocate_values(Arena *arena, Column *c, uint32 nrows)
