@@ -24,7 +24,7 @@ write_seed(const char *dir, const char *name, Str bytes)
 }
 
 /* Files of a shared directory whose first byte is (or is not) that of a JSON object. */
-static void
+__attribute__((unused)) static void
 copy_seeds(const char *dir, const char *from, bool json, Arena *a)
 {
 	const char *source = shared_path(from, a);
