@@ -7,8 +7,8 @@
  * value of the catalog; dropped ones are null.
  *
  * NULLs: any column of its own keeps them. Under the span profile a NULL parent_span_id and one of all
- * zeroes are the same and read as NULL; attributes, events, links and half of a start time (start_time,
- * start_ns) cannot be NULL.
+ * zeroes are the same and read as NULL; trace_id, start_time, start_ns, attributes, events and links cannot
+ * be NULL.
  */
 #ifndef TEMPO_ROW_H
 #define TEMPO_ROW_H

@@ -113,38 +113,33 @@ checked_add(bool added)
 							   BUILDER_MAX_ATTR_COLUMNS)));
 }
 
-/* Start of a span in unix ns, for event offsets too; 0 when null. */
-static uint64
-span_start(SpanWriter *w, TupleTableSlot *slot, bool *isnull)
+/* Not null, and not dropped from the table. */
+static Datum
+required(SpanWriter *w, TupleTableSlot *slot, int i, const char *name)
 {
-	Form_pg_attribute time_att;
-	TimestampTz t;
-	uint64 us;
-	int16 ns = 0;
+	if (i < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("a table of spans needs column \"%s\"", name)));
+	if (slot->tts_isnull[i])
+		refuse_null(TupleDescAttr(w->desc, i));
+	return slot->tts_values[i];
+}
 
-	*isnull = w->start_time < 0 || slot->tts_isnull[w->start_time];
-	if (*isnull)
-	{
-		if (w->start_time >= 0 && w->start_ns >= 0 && !slot->tts_isnull[w->start_ns] &&
-			DatumGetInt16(slot->tts_values[w->start_ns]) != 0)
-			refuse_null(TupleDescAttr(w->desc, w->start_time));
-		return 0;
-	}
-	time_att = TupleDescAttr(w->desc, w->start_time);
-	t = DatumGetTimestampTz(slot->tts_values[w->start_time]);
+/* Start of a span in unix ns. */
+static uint64
+span_start(SpanWriter *w, TupleTableSlot *slot)
+{
+	TimestampTz t = DatumGetTimestampTz(required(w, slot, w->start_time, "start_time"));
+	int16 ns = DatumGetInt16(required(w, slot, w->start_ns, "start_ns"));
+	uint64 us;
+
 	if (TIMESTAMP_NOT_FINITE(t) || t < -UNIX_TO_PG_USECS)
-		refuse_range(time_att);
+		refuse_range(TupleDescAttr(w->desc, w->start_time));
 	us = (uint64) (t + UNIX_TO_PG_USECS);
-	if (w->start_ns >= 0)
-	{
-		if (slot->tts_isnull[w->start_ns])
-			refuse_null(TupleDescAttr(w->desc, w->start_ns));
-		ns = DatumGetInt16(slot->tts_values[w->start_ns]);
-		if (ns < 0 || ns >= NSECS_PER_USEC)
-			refuse_range(TupleDescAttr(w->desc, w->start_ns));
-	}
 	if (us > (UINT64_MAX - NSECS_PER_USEC) / NSECS_PER_USEC)
-		refuse_range(time_att);
+		refuse_range(TupleDescAttr(w->desc, w->start_time));
+	if (ns < 0 || ns >= NSECS_PER_USEC)
+		refuse_range(TupleDescAttr(w->desc, w->start_ns));
 	return us * NSECS_PER_USEC + ns;
 }
 
@@ -187,6 +182,8 @@ put_column(SpanWriter *w, int column, Datum d, bool isnull, Form_pg_attribute at
 {
 	if (isnull && role == SC_PARENT_ID)
 		builder_set_i64(w->bb, column, 0);
+	else if (isnull && role == SC_TRACE_ID)
+		refuse_null(att);
 	else if (isnull)
 		builder_set_null(w->bb, column);
 	else if (role == SC_TRACE_ID)
@@ -215,16 +212,12 @@ put_list(SpanWriter *w, int16 role, Datum d, bool isnull, uint64 start, Form_pg_
 static void
 put_span(SpanWriter *w, TupleTableSlot *slot)
 {
-	bool no_start;
 	uint64 start;
 
 	slot_getallattrs(slot);
-	start = span_start(w, slot, &no_start);
+	start = span_start(w, slot);
 	builder_begin_span(w->bb);
-	if (no_start)
-		builder_set_null(w->bb, SC_START);
-	else
-		builder_set_i64(w->bb, SC_START, (int64) start);
+	builder_set_i64(w->bb, SC_START, (int64) start);
 	for (int i = 0; i < w->desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(w->desc, i);

@@ -17,3 +17,34 @@ REVOKE ALL ON FUNCTION tempo.merge_step() FROM PUBLIC;
 -- standby. Reads the whole table.
 CREATE FUNCTION @extschema@.tempo_check("table" regclass DEFAULT NULL) RETURNS SETOF text
     AS 'MODULE_PATHNAME', 'tempo_check' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000000;
+
+-- tempo.units(table): the segments and recent batches of a table of access method tempo, or of the leaves of a
+-- partitioned one, that the caller's snapshot sees. bytes: of the image; blocks: of the main fork for segments,
+-- tuples of the companion heap for recent batches. Start and end times and trace ids, of spans only, are the
+-- least and the greatest. has_split: some of its traces have spans in other segments. Needs SELECT on the table.
+CREATE FUNCTION tempo.units("table" regclass, OUT relation regclass, OUT kind text, OUT id bigint, OUT level integer,
+                            OUT rows bigint, OUT traces bigint, OUT vectors bigint, OUT bytes bigint,
+                            OUT first_block bigint, OUT blocks bigint, OUT start_min timestamptz,
+                            OUT start_max timestamptz, OUT end_max timestamptz, OUT trace_min @extschema@.trace_id,
+                            OUT trace_max @extschema@.trace_id, OUT has_split boolean, OUT made_at timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tempo_units' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 100;
+
+-- tempo.segments: the segments of all tables of access method tempo that the asking role may read.
+CREATE VIEW tempo.segments AS
+    SELECT u.relation, u.id, u.level, u.rows, u.traces, u.vectors, u.bytes, u.first_block, u.blocks, u.start_min,
+           u.start_max, u.end_max, u.trace_min, u.trace_max, u.has_split, u.made_at
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_am a ON a.oid = c.relam
+     CROSS JOIN LATERAL tempo.units(c.oid) u
+     WHERE a.amname = 'tempo' AND c.reltoastrelid <> 0 AND u.kind = 'segment'
+       AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+       AND (c.relpersistence <> 't' OR pg_catalog.pg_table_is_visible(c.oid));
+GRANT SELECT ON tempo.segments TO PUBLIC;
+
+-- tempo.leaves(table): for every segment and recent batch, what each column (and each attribute key and type)
+-- takes: how it is encoded, values, bytes. Needs SELECT on the table.
+CREATE FUNCTION tempo.leaves("table" regclass, OUT relation regclass, OUT level text, OUT name text,
+                             OUT encoding text, OUT count bigint, OUT bytes bigint)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'tempo_leaves' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000 ROWS 1000;
