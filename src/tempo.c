@@ -21,6 +21,7 @@ void _PG_init(void);
 void
 _PG_init(void)
 {
+	store_init();
 	am_init();
 	merge_define_settings();
 	plan_init();

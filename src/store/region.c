@@ -1,6 +1,6 @@
 /*
  * region.c
- *	  Arenas whose blocks come from a memory context.
+ *	  Arenas whose blocks come from a memory context, and what codecs do without memory.
  */
 #include "postgres.h"
 
@@ -33,4 +33,17 @@ store_arena(MemoryContext context)
 	ArenaHooks hooks = {region_alloc, region_release, context};
 
 	return arena_create(&hooks, 0);
+}
+
+static void
+codec_oom(size_t size)
+{
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+					errdetail("Failed on request of size %zu in a column encoding.", size)));
+}
+
+void
+store_init(void)
+{
+	codec_set_oom(codec_oom);
 }

@@ -103,6 +103,9 @@ typedef struct StoreEstimate
 } StoreEstimate;
 extern StoreEstimate store_estimate(Relation rel, Snapshot snapshot);
 
+/* Once, when the library is loaded: codecs that run out of memory raise. */
+extern void store_init(void);
+
 /* An arena whose blocks are palloc'd in context: freed with it, raises when out of memory. */
 extern Arena *store_arena(MemoryContext context);
 
