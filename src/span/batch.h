@@ -323,6 +323,9 @@ typedef struct RowRef
  */
 extern Batch *batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
 						   uint32_t nrows);
+/* The same, but columns and attributes are gathered when asked for: rows and inputs stay until then. */
+extern Batch *batch_gather_lazy(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
+								uint32_t nrows);
 /* Row references sorted by (trace id, start, input, row). Span profile only. */
 extern RowRef *batch_sort(Arena *arena, Batch **inputs, uint32_t ninputs, uint32_t *nrows);
 /* Make LEVEL_TRACE of a batch whose rows are in batch_sort order; sets sorted. TC_SPLIT is left 0. */

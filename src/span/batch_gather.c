@@ -184,6 +184,7 @@ typedef struct AttrGather
 	uint32_t cap_shapes;
 	uint32_t *shape_uses; /* rows by shape of the result */
 	uint32_t *shape;      /* of the result's rows */
+	uint32_t nvalues;
 	RowRef *picks;
 } AttrGather;
 
@@ -209,6 +210,12 @@ open_input(const Gather *g, InAttrs *in, Batch *b)
 	in->source = arena_alloc(g->scratch, sizeof(uint32_t) * ((size_t) in->set->ncolumns + 1));
 	memset(in->shape_map, 0xff, sizeof(uint32_t) * (size_t) in->set->nshapes);
 	memset(in->column_map, 0xff, sizeof(uint32_t) * (size_t) in->set->ncolumns);
+}
+
+/* Where the values of each row of an input are. */
+static void
+find_positions(const Gather *g, InAttrs *in)
+{
 	in->first = in->set->value_first;
 	in->position = in->set->value_at;
 	if (in->position == NULL)
@@ -324,7 +331,7 @@ fill_picks(AttrGather *ag)
 	const Gather *g = ag->g;
 	uint32_t *next = arena_alloc(g->scratch, sizeof(uint32_t) * ((size_t) ag->nout + 1));
 
-	ag->picks = arena_alloc(g->scratch, sizeof(RowRef) * ((size_t) count_values(ag) + 1));
+	ag->picks = arena_alloc(g->scratch, sizeof(RowRef) * ((size_t) ag->nvalues + 1));
 	for (uint32_t c = 0; c < ag->nout; c++)
 		next[c] = ag->out[c].start;
 	for (uint32_t i = 0; i < g->nrows; i++)
@@ -345,8 +352,8 @@ fill_picks(AttrGather *ag)
 	}
 }
 
-static void
-gather_attr(AttrGather *ag, OutAttr *o, AttrColumn *out)
+static Column
+gather_attr(AttrGather *ag, const OutAttr *o)
 {
 	const Gather *g = ag->g;
 	Picks p = {.ncols = o->nsources, .at = ag->picks + o->start, .n = o->n};
@@ -355,33 +362,60 @@ gather_attr(AttrGather *ag, OutAttr *o, AttrColumn *out)
 	for (uint32_t i = 0; i < o->nsources; i++)
 		p.cols[i] =
 			&batch_attr_column(g->inputs[o->sources[i] >> 32], g->level, (uint32_t) o->sources[i])->values;
-	memset(out, 0, sizeof(*out));
-	out->key = o->like->key;
-	out->type = o->like->type;
-	out->occurrence = o->like->occurrence;
-	out->values = pick_column(g, &p, p.cols[0]->kind, 0);
+	return pick_column(g, &p, p.cols[0]->kind, 0);
+}
+
+/* Keys and shapes of the result; its values are not loaded yet. */
+static AttrSet *
+gather_keys(AttrGather *ag)
+{
+	const Gather *g = ag->g;
+	AttrSet *set = arena_alloc0(g->arena, sizeof(AttrSet));
+
+	ag->in = arena_alloc(g->scratch, sizeof(InAttrs) * g->ninputs);
+	for (uint32_t i = 0; i < g->ninputs; i++)
+		if (g->used[i])
+			open_input(g, &ag->in[i], g->inputs[i]);
+	map_rows(ag);
+	ag->nvalues = count_values(ag);
+	set->ncolumns = ag->nout;
+	set->columns = arena_alloc0(g->arena, sizeof(AttrColumn) * ((size_t) ag->nout + 1));
+	for (uint32_t c = 0; c < ag->nout; c++)
+	{
+		set->columns[c].key = ag->out[c].like->key;
+		set->columns[c].type = ag->out[c].like->type;
+		set->columns[c].occurrence = ag->out[c].like->occurrence;
+		set->columns[c].values.kind = ag->out[c].like->values.kind;
+		set->columns[c].values.n = ag->out[c].n;
+	}
+	set->nshapes = ag->nshapes;
+	set->shapes = ag->shapes;
+	set->shape = ag->shape;
+	set->nrows = g->nrows;
+	return set;
+}
+
+/* Which values of the inputs go where in the columns of the result. */
+static void
+find_picks(AttrGather *ag)
+{
+	const Gather *g = ag->g;
+
+	for (uint32_t i = 0; i < g->ninputs; i++)
+		if (g->used[i])
+			find_positions(g, &ag->in[i]);
+	fill_picks(ag);
 }
 
 static AttrSet *
 gather_attrs(const Gather *g)
 {
 	AttrGather ag = {.g = g};
-	AttrSet *set = arena_alloc0(g->arena, sizeof(AttrSet));
+	AttrSet *set = gather_keys(&ag);
 
-	ag.in = arena_alloc(g->scratch, sizeof(InAttrs) * g->ninputs);
-	for (uint32_t i = 0; i < g->ninputs; i++)
-		if (g->used[i])
-			open_input(g, &ag.in[i], g->inputs[i]);
-	map_rows(&ag);
-	fill_picks(&ag);
-	set->ncolumns = ag.nout;
-	set->columns = arena_alloc(g->arena, sizeof(AttrColumn) * ((size_t) ag.nout + 1));
+	find_picks(&ag);
 	for (uint32_t c = 0; c < ag.nout; c++)
-		gather_attr(&ag, &ag.out[c], &set->columns[c]);
-	set->nshapes = ag.nshapes;
-	set->shapes = ag.shapes;
-	set->shape = ag.shape;
-	set->nrows = g->nrows;
+		set->columns[c].values = gather_attr(&ag, &ag.out[c]);
 	return set;
 }
 
@@ -465,5 +499,103 @@ batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
 	}
 	arena_destroy(g.brief);
 	arena_destroy(g.scratch);
+	return out;
+}
+
+/* ---- on demand ---- */
+
+typedef struct LazyLevel
+{
+	Gather g; /* scratch is the result's arena; brief is made for each load */
+	AttrGather ag;
+} LazyLevel;
+
+static void
+lazy_load(Batch *b, Level level, LoadWhat what, uint32_t which)
+{
+	LazyLevel *l = &((LazyLevel *) b->source)[level];
+	RowSet *rows = &b->level[level];
+
+	l->g.brief = arena_create_like(b->arena, 0);
+	if (what == LOAD_COLUMN)
+	{
+		Picks p = {.ncols = l->g.ninputs, .at = l->g.rows, .n = l->g.nrows};
+		Column *c = &rows->columns[which];
+
+		p.cols = arena_alloc(l->g.scratch, sizeof(Column *) * l->g.ninputs);
+		for (uint32_t i = 0; i < l->g.ninputs; i++)
+			p.cols[i] = l->g.used[i] ? batch_column(l->g.inputs[i], level, which) : NULL;
+		*c = pick_column(&l->g, &p, c->kind, c->width);
+	}
+	else if (what == LOAD_ATTR)
+	{
+		if (l->ag.picks == NULL)
+			find_picks(&l->ag);
+		rows->attrs->columns[which].values = gather_attr(&l->ag, &l->ag.out[which]);
+	}
+	arena_destroy(l->g.brief);
+	l->g.brief = NULL;
+}
+
+/* What of a level has to be there from the start: numbers of rows, kinds of columns, keys and shapes. */
+static void
+lazy_level(LazyLevel *l, const Gather *like, Level level, const RowRef *rows, uint32_t nrows, RowSet *out)
+{
+	const RowSet *in = &like->inputs[0]->level[level];
+
+	l->g = *like;
+	l->g.level = level;
+	l->g.rows = rows;
+	l->g.nrows = nrows;
+	l->g.scratch = like->arena;
+	l->ag.g = &l->g;
+	out->nrows = nrows;
+	out->ncolumns = in->ncolumns;
+	out->columns = arena_alloc0(like->arena, sizeof(Column) * ((size_t) in->ncolumns + 1));
+	for (uint32_t c = 0; c < in->ncolumns; c++)
+	{
+		out->columns[c].kind = in->columns[c].kind;
+		out->columns[c].width = in->columns[c].width;
+		out->columns[c].n = nrows;
+	}
+	if (in->attrs != NULL)
+		out->attrs = gather_keys(&l->ag);
+}
+
+static void
+lazy_children(LazyLevel *levels, Level level, const Gather *g, FirstFunc first_of, Batch *out,
+			  uint32_t **first)
+{
+	Gather own = *g;
+	RowRef *refs;
+
+	own.brief = g->arena;
+	*first = arena_alloc(g->arena, sizeof(uint32_t) * ((size_t) g->nrows + 1));
+	refs = children_of(&own, g->rows, g->nrows, first_of, *first);
+	lazy_level(&levels[level], g, level, refs, (*first)[g->nrows], &out->level[level]);
+}
+
+Batch *
+batch_gather_lazy(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows, uint32_t nrows)
+{
+	Gather g = {.arena = arena, .inputs = inputs, .ninputs = ninputs, .seed = intern_seed()};
+	Batch *out = arena_alloc0(arena, sizeof(Batch));
+	LazyLevel *levels = arena_alloc0(arena, sizeof(LazyLevel) * NLEVELS);
+
+	out->arena = arena;
+	out->spans = inputs[0]->spans;
+	out->load = lazy_load;
+	out->source = levels;
+	g.rows = rows;
+	g.nrows = nrows;
+	g.used = arena_alloc0(arena, ninputs);
+	for (uint32_t i = 0; i < nrows; i++)
+		g.used[rows[i].batch] = true;
+	lazy_level(&levels[LEVEL_SPAN], &g, LEVEL_SPAN, rows, nrows, &out->level[LEVEL_SPAN]);
+	if (out->spans)
+	{
+		lazy_children(levels, LEVEL_EVENT, &g, batch_event_first, out, &out->event_first);
+		lazy_children(levels, LEVEL_LINK, &g, batch_link_first, out, &out->link_first);
+	}
 	return out;
 }

@@ -25,6 +25,8 @@ typedef struct SplitTrace
 	SplitKey key;
 	uint64 start; /* over all parts */
 	uint64 end;
+	uint64 n;  /* rows, then where the next one goes */
+	bool seen; /* among the rows kept */
 } SplitTrace;
 
 typedef struct SplitRow
@@ -64,6 +66,8 @@ split_enter(Split *split, int tenant, const uint8 *id)
 	{
 		trace->start = PG_UINT64_MAX;
 		trace->end = 0;
+		trace->n = 0;
+		trace->seen = false;
 	}
 	return trace;
 }
@@ -295,26 +299,75 @@ keep_overlapping(Split *split, bool has_from, int64 from, bool has_to, int64 to)
 	split->nrows = n;
 }
 
-/* By tenant and trace, then by start; the rest makes the order the same whatever was read first. */
+static int
+compare_traces(const void *a, const void *b)
+{
+	const SplitKey *x = &(*(SplitTrace *const *) a)->key;
+	const SplitKey *y = &(*(SplitTrace *const *) b)->key;
+	int c = memcmp(x->id, y->id, 16);
+
+	return c ? c : (x->tenant > y->tenant) - (x->tenant < y->tenant);
+}
+
 static int
 compare_rows(const void *a, const void *b)
 {
 	const SplitRow *x = a;
 	const SplitRow *y = b;
-	int c;
 
-	if (x->trace != y->trace)
-	{
-		c = memcmp(x->trace->key.id, y->trace->key.id, 16);
-		return c ? c
-				 : (x->trace->key.tenant > y->trace->key.tenant) -
-					   (x->trace->key.tenant < y->trace->key.tenant);
-	}
 	if (x->start != y->start)
 		return x->start < y->start ? -1 : 1;
 	if (x->ref.batch != y->ref.batch)
 		return x->ref.batch < y->ref.batch ? -1 : 1;
 	return (x->ref.row > y->ref.row) - (x->ref.row < y->ref.row);
+}
+
+/* The traces that have rows, by id and tenant. */
+static SplitTrace **
+sorted_traces(Split *split, uint64 *n)
+{
+	SplitTrace **traces = MemoryContextAllocHuge(split->context, split_count(split) * sizeof(SplitTrace *));
+
+	*n = 0;
+	for (uint64 i = 0; i < split->nrows; i++)
+	{
+		SplitTrace *trace = split->rows[i].trace;
+
+		trace->n++;
+		if (!trace->seen)
+			traces[(*n)++] = trace;
+		trace->seen = true;
+	}
+	qsort(traces, *n, sizeof(SplitTrace *), compare_traces);
+	return traces;
+}
+
+/* By trace, then by start. Traces are far fewer than rows: sort them, deal the rows out, sort within each. */
+static void
+sort_rows(Split *split)
+{
+	SplitRow *sorted = MemoryContextAllocHuge(split->context, (split->nrows + 1) * sizeof(SplitRow));
+	uint64 ntraces;
+	SplitTrace **traces = sorted_traces(split, &ntraces);
+	uint64 at = 0;
+
+	for (uint64 t = 0; t < ntraces; t++)
+	{
+		uint64 n = traces[t]->n;
+
+		traces[t]->n = at;
+		at += n;
+	}
+	for (uint64 i = 0; i < split->nrows; i++)
+		sorted[split->rows[i].trace->n++] = split->rows[i];
+	for (uint64 t = 0, from = 0; t < ntraces; from = traces[t++]->n)
+	{
+		CHECK_FOR_INTERRUPTS();
+		qsort(sorted + from, traces[t]->n - from, sizeof(SplitRow), compare_rows);
+	}
+	pfree(traces);
+	pfree(split->rows);
+	split->rows = sorted;
 }
 
 static Split *
@@ -349,7 +402,7 @@ split_find(Source *source, bool has_from, int64 from, bool has_to, int64 to)
 	}
 	keep_overlapping(split, has_from, from, has_to, to);
 	if (split->nrows)
-		qsort(split->rows, split->nrows, sizeof(SplitRow), compare_rows);
+		sort_rows(split);
 	split->chunk_context = AllocSetContextCreate(split->context, "traceql chunk", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
 	if (split_count(split) > 0)
@@ -396,7 +449,7 @@ split_next(Split *split)
 	refs = arena_alloc(arena, n * sizeof(RowRef));
 	for (uint64 i = 0; i < n; i++)
 		refs[i] = split->rows[split->next + i].ref;
-	batch = batch_gather(arena, split->inputs, split->ninputs, refs, (uint32) n);
+	batch = batch_gather_lazy(arena, split->inputs, split->ninputs, refs, (uint32) n);
 	batch_make_traces(batch);
 	split->next = end;
 	MemoryContextSwitchTo(old);

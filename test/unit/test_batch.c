@@ -246,6 +246,7 @@ test_sort_gather(Arena *a)
 	Batch *in[40];
 	RowRef *refs;
 	Batch *b;
+	Batch *lazy;
 	int unordered = 0;
 
 	for (uint64_t i = 0; i < 40; i++)
@@ -258,6 +259,11 @@ test_sort_gather(Arena *a)
 	is_i64(wrong_row(b), -1, "every gathered row is what it was");
 	is_i64(b->level[LEVEL_TRACE].nrows, 160, "4 x 40 traces");
 	check_traces(b);
+	lazy = batch_gather_lazy(a, in, 40, refs, batch_nrows(b));
+	ok(!lazy->level[LEVEL_SPAN].columns[SC_NAME].loaded, "columns of a lazy batch are not loaded");
+	batch_make_traces(lazy);
+	check_traces(lazy);
+	is_i64(first_difference(b, lazy), -1, "a lazy batch has the same rows");
 }
 
 /* Only what the chosen rows use comes along; the order is the caller's; rows may repeat. */
