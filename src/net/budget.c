@@ -3,6 +3,7 @@
  *	  Accounts in the order of their first charge; see budget.h.
  */
 #include <string.h>
+#include <time.h>
 
 #include "net/budget.h"
 
@@ -53,15 +54,25 @@ set_stopped(Account *a, bool stopped)
 	a->stopped = stopped;
 }
 
-/* The oldest account that is still receiving is the one that may go on above the limit. */
-static bool
-is_oldest(const Account *a)
+static int64_t
+now_ms(void)
 {
-	const Account *o = a->budget->first;
+	struct timespec t;
 
-	while (o && !o->receiving)
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The one that may go on above the limit: the oldest still receiving, but not one that has fallen asleep. */
+static const Account *
+favourite(const Budget *budget)
+{
+	const Account *o = budget->first;
+	int64_t asleep = now_ms() - BUDGET_PATIENCE_MS;
+
+	while (o && (!o->receiving || (!o->stopped && o->charged < asleep)))
 		o = o->next;
-	return o == a;
+	return o;
 }
 
 bool
@@ -79,7 +90,8 @@ account_charge(Account *a, size_t bytes)
 	else
 		a->receiving = true;
 	b->used += bytes;
-	set_stopped(a, a->receiving && b->used > b->limit && !is_oldest(a));
+	a->charged = now_ms();
+	set_stopped(a, a->receiving && b->used > b->limit && favourite(b) != a);
 	return !a->stopped;
 }
 
@@ -112,20 +124,23 @@ account_clear(Account *a)
 }
 
 bool
-budget_broken(const Budget *budget)
+account_must_fail(const Account *a)
 {
-	return budget->used / 2 > budget->limit;
+	return a->budget->used > a->budget->hard && favourite(a->budget) != a;
 }
 
 void
 budget_resume(Budget *budget)
 {
+	const Account *first = budget->stopped ? favourite(budget) : NULL;
+
 	for (Account *a = budget->first, *next; a && budget->stopped; a = next)
 	{
 		next = a->next;
-		if (a->stopped && (budget->used <= budget->limit || is_oldest(a)))
+		if (a->stopped && (budget->used <= budget->limit || a == first))
 		{
 			set_stopped(a, false);
+			a->charged = now_ms();
 			a->resume(a->owner);
 		}
 	}

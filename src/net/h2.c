@@ -21,7 +21,7 @@
 
 #define READ_CHUNK       (256 * 1024)
 #define READ_TURN        (1024 * 1024)
-#define STREAM_WINDOW    (1024 * 1024)
+#define STREAM_WINDOW    (256 * 1024)
 #define CONN_WINDOW      (16 * 1024 * 1024)
 #define MAX_STREAMS      128
 #define MAX_HEADER_BYTES (16 * 1024)
@@ -259,7 +259,7 @@ on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t
 		nghttp2_session_consume_stream(session, id, len);
 		return 0;
 	}
-	if (budget_broken(h2->config.budget) || !body_append(s, data, len))
+	if (account_must_fail(&s->account) || !body_append(s, data, len))
 	{
 		h2_release_body(s);
 		s->complete = true;
@@ -292,6 +292,8 @@ on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 		(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return 0;
 	s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+	if (s)
+		s->ended = true;
 	if (s && !s->complete && !s->answered)
 	{
 		s->complete = true;
@@ -312,6 +314,22 @@ on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *user
 		nghttp2_session_set_stream_user_data(session, id, NULL);
 		stream_free(s);
 	}
+	return 0;
+}
+
+/*
+ * An answer to half a request: the client need not send the rest. Only now, because nghttp2 drops what waits
+ * to be sent on a stream that is to be reset.
+ */
+static int
+on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	H2Stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+
+	(void) user;
+	if (s && s->answered && !s->ended && frame->hd.type == NGHTTP2_HEADERS &&
+		(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 	return 0;
 }
 
@@ -362,9 +380,6 @@ h2_begin(H2Stream *s, int status, const H2Field *fields, size_t n, bool end)
 		set_nv(&nv[i + 1], fields[i].name, fields[i].value);
 	s->answered = true;
 	nghttp2_submit_response(s->conn->session, s->id, nv, n + 1, end ? NULL : &provider);
-	/* An answer to half a request: the client need not send the rest. */
-	if (end && !s->complete)
-		nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 	mark_dirty(s->conn);
 }
 
@@ -631,6 +646,7 @@ make_nghttp2(H2 *h2)
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data_chunk);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
+	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_send);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 	nghttp2_option_set_no_auto_window_update(h2->option, 1);
 	nghttp2_option_set_peer_max_concurrent_streams(h2->option, MAX_STREAMS);

@@ -44,6 +44,7 @@ typedef struct H2Stream
 	size_t body_len;
 	bool complete;
 	bool answered;
+	bool ended;   /* the client has sent all of it */
 	bool discard; /* on_data wanted no more of the body */
 	int code;     /* the owner's: why */
 	char why[96];

@@ -424,6 +424,7 @@ tempo_query_main(Datum arg)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	worker_take_slot(arg);
 	budget.limit = QUERY_MEMORY;
+	budget.hard = 2 * QUERY_MEMORY;
 	config.max_body = LINK_MAX_BODY;
 	config.max_connections = tempo_max_connections;
 	server = http1_create(&config);

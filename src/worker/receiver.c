@@ -89,6 +89,7 @@ apply_settings(Listeners *listeners)
 	int connections = worker_max_connections(2);
 
 	budget.limit = (size_t) tempo_receiver_memory * 1024;
+	budget.hard = 2 * budget.limit + 2 * (size_t) tempo_grpc_max_message_bytes;
 	export_http_limits(tempo_max_request_bytes, connections);
 	export_grpc_limits(tempo_grpc_max_message_bytes, connections);
 	update_listeners(listeners);

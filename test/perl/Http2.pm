@@ -102,11 +102,11 @@ sub send_body
 	my ($self, $id, $body, $end) = @_;
 	my $s = $self->{streams}{$id};
 
-	do
+	for (;;)
 	{
 		my $n = length $body;
 
-		$n = $_ < $n ? $_ : $n for 16384, $self->{window} + ($self->{more} // 0), $s->{window} + ($self->{stream_more} // 0);
+		$n = $_ < $n ? $_ : $n for 16384, $self->{window}, $s->{window} + ($self->{stream_more} // 0);
 		if ($n <= 0 && length $body)
 		{
 			return 0 if !$self->pump(10) || $s->{closed};
@@ -116,7 +116,8 @@ sub send_body
 		$self->{window} -= $n;
 		$s->{window} -= $n;
 		return 0 if !$self->frame(DATA, $end && !length $body ? END_STREAM : 0, $id, $piece);
-	} while (length $body);
+		last if !length $body;
+	}
 	return 1;
 }
 

@@ -202,7 +202,7 @@ count_resume(void *owner)
 static void
 test_budget(void)
 {
-	Budget b = {.limit = 100};
+	Budget b = {.limit = 100, .hard = 300};
 	Account a1;
 	Account a2;
 	Account a3;
@@ -225,7 +225,11 @@ test_budget(void)
 	is_i64(b.used, 0, "all is given back");
 	is_i64(b.queued, 0, "the queue too");
 	ok(account_charge(&a3, 1000) && account_complete(&a3), "a request alone is taken whatever its size");
-	ok(budget_broken(&b), "ten times the limit is beyond the hard one");
+	ok(account_charge(&a1, 10), "the oldest of those that are not complete");
+	ok(!account_must_fail(&a1), "may go beyond every limit");
+	ok(!account_charge(&a2, 10) && account_must_fail(&a2), "others fail beyond the hard one");
+	account_clear(&a1);
+	account_clear(&a2);
 	account_clear(&a3);
 	ok(b.first == NULL && b.last == NULL && b.stopped == 0, "no account is left behind");
 }
