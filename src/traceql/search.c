@@ -350,7 +350,9 @@ run_vector(TraceqlSearch *search)
 		return;
 	search->counters.vectors_read++;
 	batch = image_vector(search->image, v, search->vector_arena);
-	run_unit(search, batch, search->sources, split_traces(search, batch));
+	batch = policy_filter(search->source, search->unit, info->first_row, batch, search->vector_arena);
+	if (batch)
+		run_unit(search, batch, search->sources, split_traces(search, batch));
 	arena_reset(search->vector_arena);
 }
 

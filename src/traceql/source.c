@@ -1,7 +1,7 @@
 /*
  * source.c
  *	  Opening tempo.spans for a search. The scan reads it without a range-table entry, so the checks the
- *	  executor makes are made here.
+ *	  executor makes are made here; under row-level security it asks a plain query which rows are there.
  */
 #include "traceql/source.h"
 
@@ -24,11 +24,6 @@ source_check_access(void)
 
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_TABLE, get_rel_name(parent));
-	if (check_enable_rls(parent, InvalidOid, false) == RLS_ENABLED)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("traceql cannot be used on \"%s\" under row-level security policies",
-							   get_rel_name(parent)),
-						errhint("Query tempo.spans itself, or as a role the policies do not apply to.")));
 	return parent;
 }
 
@@ -82,7 +77,7 @@ list_units(Source *source, Relation rel)
 						 : palloc(n * sizeof(SourceUnit));
 	for (int i = 0; i < n; i++)
 	{
-		SourceUnit unit = {rel, units[i], -1};
+		SourceUnit unit = {rel, units[i], -1, NULL};
 
 		if (units[i].nrows == 0 || !unit_of_tenant(source, &units[i]))
 			continue;
@@ -121,6 +116,9 @@ source_open(MemoryContext context, Snapshot snapshot, const char *tenant)
 	}
 	if (source->nsegments)
 		qsort(source->segments, source->nsegments, sizeof(SourceUnit), newest_first);
+	source->policies = check_enable_rls(parent, InvalidOid, false) == RLS_ENABLED;
+	if (source->policies)
+		policy_mark_visible(source);
 	MemoryContextSwitchTo(old);
 	return source;
 }

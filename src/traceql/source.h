@@ -14,7 +14,8 @@ typedef struct SourceUnit
 {
 	Relation rel;
 	StoreUnit unit;
-	int tenant; /* index into Source.tenants; -1 not known yet */
+	int tenant;     /* index into Source.tenants; -1 not known yet */
+	uint8 *visible; /* under policies: a bit a row; NULL: none */
 } SourceUnit;
 
 typedef struct Source
@@ -28,6 +29,7 @@ typedef struct Source
 	SourceUnit *segments; /* newest first */
 	int nrecent;
 	SourceUnit *recent;
+	bool policies; /* row-level security applies: only rows marked visible are there */
 	int ntenants;
 	Str *tenants;
 	uint64 bytes_read; /* of images closed */
@@ -42,6 +44,25 @@ extern void source_close(Source *source);
 extern int source_tenant(Source *source, Str tenant);
 /* The tenant of a segment, read from its first row; -1 when it is not the one asked for. */
 extern int source_segment_tenant(Source *source, SourceUnit *unit, Image *image);
+
+/* ---- policy.c ---- */
+
+/*
+ * Mark the rows that the policies on tempo.spans let the current user see, under the source's snapshot, by
+ * a plain query. They decide before anything of a row is looked at here, and before traces are grouped.
+ */
+extern void policy_mark_visible(Source *source);
+static inline bool
+policy_sees(const Source *source, const SourceUnit *unit, uint64 row)
+{
+	return !source->policies || (unit->visible && (unit->visible[row / 8] >> row % 8 & 1));
+}
+/*
+ * The visible rows of a vector whose first row is the unit's row first_row: the batch itself when it is all
+ * of them, NULL when there are none.
+ */
+extern Batch *policy_filter(const Source *source, const SourceUnit *unit, uint64 first_row, Batch *batch,
+							Arena *arena);
 
 /* ---- split.c ---- */
 

@@ -144,7 +144,7 @@ tenant_map(Source *source, const Column *column)
 }
 
 static void
-take_recent_vector(Split *split, Batch *batch)
+take_recent_vector(Split *split, SourceUnit *unit, uint64 first_row, Batch *batch)
 {
 	Column *id = batch_column(batch, LEVEL_SPAN, SC_TRACE_ID);
 	Column *tenant = batch_column(batch, LEVEL_SPAN, SC_TENANT);
@@ -157,7 +157,7 @@ take_recent_vector(Split *split, Batch *batch)
 	{
 		int t = map[tenant->codes[r]];
 
-		if (t >= 0)
+		if (t >= 0 && policy_sees(split->source, unit, first_row + r))
 			add_row(split, split_enter(split, t, id->fixed + 16 * (size_t) r), input, r, start->i64[r],
 					duration->i64[r]);
 	}
@@ -173,7 +173,8 @@ take_recent(Split *split, SourceUnit *unit)
 	for (uint32 v = 0; v < image_summary(image)->nvectors; v++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		take_recent_vector(split, image_vector(image, v, arena));
+		take_recent_vector(split, unit, image_vector_info(image, v)->first_row,
+						   image_vector(image, v, arena));
 	}
 }
 
@@ -208,13 +209,15 @@ take_marks(Split *split, SourceUnit *unit, Image *image, uint32 v, Batch *batch,
 }
 
 static void
-take_trace(Split *split, SplitTrace *trace, Batch *batch, uint32 t, uint32 input)
+take_trace(Split *split, SplitTrace *trace, SourceUnit *unit, uint64 first_row, Batch *batch, uint32 t,
+		   uint32 input)
 {
 	Column *start = batch_column(batch, LEVEL_SPAN, SC_START);
 	Column *duration = batch_column(batch, LEVEL_SPAN, SC_DURATION);
 
 	for (uint32 r = batch->trace_first[t]; r < batch->trace_first[t + 1]; r++)
-		add_row(split, trace, input, r, start->i64[r], duration->i64[r]);
+		if (policy_sees(split->source, unit, first_row + r))
+			add_row(split, trace, input, r, start->i64[r], duration->i64[r]);
 }
 
 static void
@@ -232,7 +235,7 @@ take_parts(Split *split, SourceUnit *unit, Image *image, uint32 v, Batch *batch,
 		if (!*keep)
 			input = add_input(split, batch);
 		*keep = true;
-		take_trace(split, trace, batch, t, input);
+		take_trace(split, trace, unit, image_vector_info(image, v)->first_row, batch, t, input);
 	}
 }
 
