@@ -22,6 +22,10 @@ is_digit(uint8_t c)
 
 /* ---- checking ---- */
 
+/* Containers this deep and this long are put in the index; so their number is bounded. */
+#define INDEX_DEPTH 8
+#define INDEX_BYTES 256
+
 typedef struct Checker
 {
 	const uint8_t *pos;
@@ -29,6 +33,8 @@ typedef struct Checker
 	JsonError *error;
 	uint32_t depth;
 	uint64_t objects[JSON_MAX_DEPTH / 64]; /* bit by depth: an object, not an array */
+	JsonIndex *index;
+	uint32_t extents[INDEX_DEPTH]; /* by depth: the container's place in the index */
 } Checker;
 
 static bool
@@ -186,6 +192,39 @@ in_object(const Checker *c)
 	return c->objects[(c->depth - 1) / 64] >> ((c->depth - 1) % 64) & 1;
 }
 
+static void
+index_open(Checker *c)
+{
+	JsonIndex *x = c->index;
+
+	if (c->depth >= INDEX_DEPTH)
+		return;
+	if (x->n == x->cap)
+	{
+		uint32_t cap = x->cap ? x->cap * 2 : 64;
+
+		x->extents =
+			arena_grow(x->arena, x->extents, sizeof(*x->extents) * x->cap, sizeof(*x->extents) * cap);
+		x->cap = cap;
+	}
+	x->extents[x->n].begin = c->pos;
+	c->extents[c->depth] = x->n++;
+}
+
+/* The container whose closing bracket was just passed; a short one has only short ones in it. */
+static void
+index_close(Checker *c)
+{
+	struct JsonExtent *e;
+
+	if (c->depth >= INDEX_DEPTH)
+		return;
+	e = &c->index->extents[c->extents[c->depth]];
+	e->end = c->pos;
+	if (e->end - e->begin < INDEX_BYTES)
+		c->index->n = c->extents[c->depth];
+}
+
 static bool
 open_container(Checker *c, bool object)
 {
@@ -200,9 +239,18 @@ open_container(Checker *c, bool object)
 		c->objects[c->depth / 64] |= bit;
 	else
 		c->objects[c->depth / 64] &= ~bit;
+	index_open(c);
 	c->depth++;
 	c->pos++;
 	return true;
+}
+
+static void
+close_container(Checker *c)
+{
+	c->pos++;
+	c->depth--;
+	index_close(c);
 }
 
 /* A member's name and colon. */
@@ -247,8 +295,7 @@ check_value(Checker *c, bool *opened)
 	skip_space(c);
 	if (c->pos < c->end && *c->pos == (in_object(c) ? '}' : ']'))
 	{
-		c->pos++;
-		c->depth--;
+		close_container(c);
 		return true;
 	}
 	*opened = true;
@@ -273,18 +320,19 @@ check_after(Checker *c, bool *more)
 			return bad(c, c->pos, "unexpected end");
 		if (*c->pos != (in_object(c) ? '}' : ']'))
 			return bad(c, c->pos, in_object(c) ? "expected \",\" or \"}\"" : "expected \",\" or \"]\"");
-		c->pos++;
-		c->depth--;
+		close_container(c);
 	}
 	return true;
 }
 
 bool
-json_validate(const uint8_t *text, size_t len, JsonError *error)
+json_validate(const uint8_t *text, size_t len, Arena *arena, JsonIndex *index, JsonError *error)
 {
-	Checker c = {.pos = text, .end = text + len, .error = error};
+	Checker c = {.pos = text, .end = text + len, .error = error, .index = index};
 	bool more = true;
 
+	memset(index, 0, sizeof(*index));
+	index->arena = arena;
 	error->too_deep = false;
 	while (more)
 	{
@@ -483,14 +531,41 @@ skip_string(JsonCursor *c)
 	c->pos = string_end(c->pos + 1, &escapes) + 1;
 }
 
+/* The end of the container here, when it is in the index. */
+static const uint8_t *
+indexed_end(const JsonCursor *c)
+{
+	const JsonIndex *x = c->index;
+	uint32_t lo = 0;
+	uint32_t hi = x->n;
+
+	while (lo < hi)
+	{
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (x->extents[mid].begin < c->pos)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < x->n && x->extents[lo].begin == c->pos ? x->extents[lo].end : NULL;
+}
+
 void
 json_skip(JsonCursor *c)
 {
+	JsonType type = json_peek(c);
+	const uint8_t *end = type >= JSON_ARRAY ? indexed_end(c) : NULL;
 	uint32_t depth = 0;
 
-	if (json_peek(c) < JSON_STRING)
+	if (type < JSON_STRING)
 	{
 		json_word(c);
+		return;
+	}
+	if (end != NULL)
+	{
+		c->pos = end;
 		return;
 	}
 	do

@@ -31,13 +31,30 @@ typedef struct JsonError
 	bool too_deep;
 } JsonError;
 
-/* One value and nothing else but white space: RFC 8259, UTF-8, no lone surrogates. */
-extern bool json_validate(const uint8_t *text, size_t len, JsonError *error);
+/*
+ * Where large containers near the root end, in the order they begin: the check finds them anyway, and
+ * readers that come back for what they have passed over need not look for their ends again.
+ */
+typedef struct JsonIndex
+{
+	struct JsonExtent
+	{
+		const uint8_t *begin;
+		const uint8_t *end;
+	} * extents;
+	uint32_t n;
+	uint32_t cap;
+	Arena *arena;
+} JsonIndex;
+
+/* One value and nothing else but white space: RFC 8259, UTF-8, no lone surrogates. Fills the index. */
+extern bool json_validate(const uint8_t *text, size_t len, Arena *arena, JsonIndex *index, JsonError *error);
 
 /* A place in validated text. */
 typedef struct JsonCursor
 {
 	const uint8_t *pos;
+	const JsonIndex *index;
 } JsonCursor;
 
 /* Type of the value here, white space skipped. */

@@ -87,7 +87,7 @@ map_member(Decoder *d, JsonCursor *c, int64_t index, void *arg)
 {
 	Nested *n = arg;
 	Str key = {"", 0};
-	JsonCursor value = {NULL};
+	JsonCursor value = {NULL, NULL};
 	JsonObject o;
 
 	n->count++;
@@ -717,11 +717,12 @@ add_position(Decoder *d)
 static bool
 take_request(Decoder *d)
 {
-	JsonCursor c = {d->body};
+	JsonIndex index;
+	JsonCursor c = {d->body, &index};
 	JsonError error;
 	JsonObject o;
 
-	if (!json_validate(d->body, d->len, &error))
+	if (!json_validate(d->body, d->len, d->arena, &index, &error))
 		return decode_fail(d, error.too_deep ? OTLP_TOO_DEEP : OTLP_MALFORMED, error.at, NULL, "%s",
 						   error.what);
 	if (!jobj_open(d, &o, &c, &request_table))
