@@ -36,7 +36,7 @@
 #define POLL_MS        1000
 #define HEALTHY_MS     5000 /* a worker that lasted this long is restarted at once */
 #define MAX_BACKOFF_MS 30000
-#define NO_SLOT_MS	   10000
+#define NO_SLOT_MS     10000
 
 typedef struct Child
 {

@@ -110,7 +110,7 @@ is(outcome(export($reset, otlp_request())), '200 0', 'a stream after one that wa
 is_alive('clients that leave');
 
 $c->frame(6, 0, 0, 'keepaliv');
-$c->pump(5) for 1 .. 3;
+until ($c->{pong}) { last if !$c->pump(5) }
 is($c->{pong}, 'keepaliv', 'PING is answered');
 
 # ---- memory: flow control holds clients back, and all of them get through ----
