@@ -165,9 +165,8 @@ take_recent_vector(Split *split, SourceUnit *unit, uint64 first_row, Batch *batc
 }
 
 static void
-take_recent(Split *split, SourceUnit *unit)
+take_recent(Split *split, SourceUnit *unit, Arena *arena)
 {
-	Arena *arena = store_arena(split->context);
 	Image *image = store_open(unit->rel, split->source->snapshot, &unit->unit, arena);
 
 	for (uint32 v = 0; v < image_summary(image)->nvectors; v++)
@@ -392,9 +391,12 @@ split_find(Source *source, bool has_from, int64 from, bool has_to, int64 to)
 {
 	Split *split = split_create(source);
 	MemoryContext old = MemoryContextSwitchTo(split->context);
+	Arena *arena;
 
+	/* All are needed until the end, and most are small: one arena. */
+	arena = store_arena(split->context);
 	for (int i = 0; i < source->nrecent; i++)
-		take_recent(split, &source->recent[i]);
+		take_recent(split, &source->recent[i], arena);
 	for (int i = 0; i < source->nsegments; i++)
 		if (source->segments[i].unit.has_split)
 			visit_segment(split, &source->segments[i], take_marks, false);
