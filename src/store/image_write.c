@@ -328,6 +328,15 @@ write_header(Writer *w, uint64_t footer_off, uint32_t footer_len)
 	put_at(h + 24, codec_crc32c(h, 24), 4);
 }
 
+/* What the work on one leaf takes, mostly: kept from leaf to leaf, so that it is not paged in each time. */
+static size_t
+scratch_bytes(uint32_t nrows)
+{
+	size_t bytes = 8192 + (size_t) nrows * 48;
+
+	return bytes < (16 << 20) ? bytes : (16 << 20);
+}
+
 void
 image_encode_as(Batch *batch, CodecEffort effort, uint32_t vector_rows, bool compact, Buf *out,
 				ImageSummary *summary)
@@ -345,7 +354,7 @@ image_encode_as(Batch *batch, CodecEffort effort, uint32_t vector_rows, bool com
 	Buf footer;
 
 	w.arena = arena_create_like(batch->arena, batch_nrows(batch) > 1000 ? 0 : 8192);
-	w.tmp = arena_create_like(batch->arena, batch_nrows(batch) > 1000 ? 256 * 1024 : 8192);
+	w.tmp = arena_create_like(batch->arena, scratch_bytes(batch_nrows(batch)));
 	memset(buf_reserve(out, IMAGE_HEADER_BYTES), 0, IMAGE_HEADER_BYTES);
 	out->len += IMAGE_HEADER_BYTES;
 	make_vectors(&w);
