@@ -40,11 +40,15 @@ extern void codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf
 extern bool codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes,
 							   Arena *arena);
 
+/* Strings of a block together; more are answered as if memory had run out. */
+#define CODEC_MAX_BLOCK_BYTES ((size_t) 3 << 30)
+
 /*
  * Scratch memory is kept between calls. hook is told when it cannot be had, and must not return; without
- * one the program aborts. codec_release gives the memory back.
+ * one the program aborts. codec_trim gives back what is larger than keep bytes, codec_release everything.
  */
 extern void codec_set_oom(void (*hook)(size_t size));
+extern void codec_trim(size_t keep);
 extern void codec_release(void);
 
 /* Name of the encoding at the start of a block, for EXPLAIN, tempo_check and tests; never NULL. */

@@ -151,6 +151,8 @@ codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf *out)
 	if (n == 0)
 		return;
 	total = total_bytes(v, n);
+	if (total > CODEC_MAX_BLOCK_BYTES)
+		codec_fail_memory(total);
 	if (total == 0)
 		buf_put_u8(out, BYTES_EMPTY);
 	else if (all_equal(v, n))

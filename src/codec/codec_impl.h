@@ -206,6 +206,9 @@ typedef enum ScratchSlot
 	SCRATCH_NSLOTS
 } ScratchSlot;
 
+/* Tells the hook; does not return. */
+extern void codec_fail_memory(size_t size) __attribute__((noreturn));
+
 /* Memory of a slot, at least size bytes; the previous content is gone. */
 extern void *codec_scratch(ScratchSlot slot, size_t size);
 

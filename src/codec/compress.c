@@ -35,6 +35,13 @@ static struct
 	size_t size;
 } scratch[SCRATCH_NSLOTS];
 
+void
+codec_fail_memory(size_t size)
+{
+	oom_hook(size);
+	abort();
+}
+
 void *
 codec_scratch(ScratchSlot slot, size_t size)
 {
@@ -44,10 +51,7 @@ codec_scratch(ScratchSlot slot, size_t size)
 		void *p = malloc(want);
 
 		if (p == NULL)
-		{
-			oom_hook(want);
-			abort();
-		}
+			codec_fail_memory(want);
 		free(scratch[slot].p);
 		scratch[slot].p = p;
 		scratch[slot].size = want;
@@ -56,14 +60,21 @@ codec_scratch(ScratchSlot slot, size_t size)
 }
 
 void
-codec_release(void)
+codec_trim(size_t keep)
 {
 	for (int i = 0; i < SCRATCH_NSLOTS; i++)
-	{
-		free(scratch[i].p);
-		scratch[i].p = NULL;
-		scratch[i].size = 0;
-	}
+		if (scratch[i].size > keep)
+		{
+			free(scratch[i].p);
+			scratch[i].p = NULL;
+			scratch[i].size = 0;
+		}
+}
+
+void
+codec_release(void)
+{
+	codec_trim(0);
 }
 
 size_t
@@ -98,10 +109,7 @@ compressor(void)
 	{
 		ctx = ZSTD_createCCtx();
 		if (ctx == NULL)
-		{
-			oom_hook(0);
-			abort();
-		}
+			codec_fail_memory(0);
 		/* our blocks carry their own checksum and raw length */
 		ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, ZSTD_LEVEL);
 		ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 0);
@@ -137,10 +145,7 @@ codec_unzstd(const uint8_t *src, size_t len, uint8_t *dst, size_t raw)
 	{
 		ctx = ZSTD_createDCtx();
 		if (ctx == NULL)
-		{
-			oom_hook(0);
-			abort();
-		}
+			codec_fail_memory(0);
 	}
 	memcpy(frame, &magic, MAGIC_BYTES);
 	memcpy(frame + MAGIC_BYTES, src, len);

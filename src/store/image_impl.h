@@ -31,7 +31,7 @@
 /* More values than this in one level of one vector are taken for damage. */
 #define IMAGE_MAX_ROWS (UINT32_C(1) << 26)
 /* More string bytes than this in one block or dictionary are taken for damage. */
-#define IMAGE_MAX_BYTES ((size_t) 1 << 30)
+#define IMAGE_MAX_BYTES CODEC_MAX_BLOCK_BYTES
 /* More vectors than this, and one more for each byte of the footer, are taken for damage. */
 #define IMAGE_MAX_VECTORS (UINT32_C(1) << 16)
 /* Attribute columns of a level that get leaves of their own; the rarer ones share the overflow leaf. */

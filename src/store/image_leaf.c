@@ -303,11 +303,13 @@ strings_repeat(Writer *w, const Coded *c)
 {
 	uint64_t each, code_bytes;
 
+	if (c->bytes > IMAGE_MAX_BYTES)
+		return false;
 	if (w->effort == CODEC_FAST)
 		return c->ndict <= c->n - c->n / 4;
 	if (c->ndict <= c->n / 8 || c->ndict <= 16)
 		return true;
-	if (c->ndict > c->n - c->n / 4 || c->bytes > IMAGE_MAX_BYTES / 8)
+	if (c->ndict > c->n - c->n / 4 || c->bytes > IMAGE_MAX_BYTES / 16)
 		return false;
 	/* a string compresses to a quarter, or so; its code is paid for every time */
 	each = c->bytes / c->ndict / 4 + 2;

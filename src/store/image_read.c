@@ -4,6 +4,9 @@
  */
 #include "store/image_read.h"
 
+/* Scratch memory of the codecs, by slot, that is worth keeping for the next vector. */
+#define SCRATCH_KEPT (1 << 20)
+
 static uint32_t
 vector_rows(const Vector *vec, Level level)
 {
@@ -487,6 +490,7 @@ image_vector(Image *image, uint32_t v, Arena *arena)
 
 	if (v >= image->summary.nvectors)
 		image_corrupt(image, "no such vector");
+	codec_trim(SCRATCH_KEPT);
 	vec->image = image;
 	vec->v = v;
 	vec->arena = arena;

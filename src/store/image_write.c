@@ -6,68 +6,8 @@
 #include "store/image_write.h"
 #include "span/intern.h"
 
-/* ---- vectors ---- */
-
-/* Bounds of vectors of about vector_rows rows; sorted spans are only cut between traces. */
-static uint32_t *
-cut_vectors(Writer *w)
-{
-	Batch *b = w->b;
-	uint32_t n = batch_nrows(b), max = n / w->vector_rows + 2, k = 1;
-	uint32_t *first = arena_alloc(w->arena, ((size_t) max + 1) * sizeof(uint32_t));
-
-	first[0] = 0;
-	if (w->effort == CODEC_SMALL && b->sorted)
-	{
-		for (uint32_t t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
-			if (b->trace_first[t + 1] - first[k - 1] >= w->vector_rows && b->trace_first[t + 1] < n)
-				first[k++] = b->trace_first[t + 1];
-	}
-	else if (w->effort == CODEC_SMALL)
-		for (uint32_t row = w->vector_rows; row < n; row += w->vector_rows)
-			first[k++] = row;
-	first[k] = n;
-	w->nvectors = k;
-	return first;
-}
-
-/* First row of each vector in a level whose rows hang off the spans, child_first by span. */
-static uint32_t *
-level_vectors(Writer *w, const uint32_t *child_first)
-{
-	uint32_t *first = arena_alloc(w->arena, ((size_t) w->nvectors + 1) * sizeof(uint32_t));
-
-	for (uint32_t v = 0; v <= w->nvectors; v++)
-		first[v] = child_first[w->first[LEVEL_SPAN][v]];
-	return first;
-}
-
-static uint32_t *
-trace_vectors(Writer *w)
-{
-	uint32_t *first = arena_alloc(w->arena, ((size_t) w->nvectors + 1) * sizeof(uint32_t));
-	uint32_t t = 0;
-
-	for (uint32_t v = 0; v <= w->nvectors; v++)
-	{
-		while (t < w->b->level[LEVEL_TRACE].nrows && w->b->trace_first[t] < w->first[LEVEL_SPAN][v])
-			t++;
-		first[v] = t;
-	}
-	return first;
-}
-
-static void
-make_vectors(Writer *w)
-{
-	w->first[LEVEL_SPAN] = cut_vectors(w);
-	if (!w->b->spans)
-		return;
-	w->first[LEVEL_EVENT] = level_vectors(w, batch_event_first(w->b));
-	w->first[LEVEL_LINK] = level_vectors(w, batch_link_first(w->b));
-	if (w->b->sorted)
-		w->first[LEVEL_TRACE] = trace_vectors(w);
-}
+/* Scratch memory of the codecs, by slot, that is worth keeping for the next batch. */
+#define SCRATCH_KEPT (1 << 20)
 
 /* ---- leaves ---- */
 
@@ -357,7 +297,7 @@ image_encode_as(Batch *batch, CodecEffort effort, uint32_t vector_rows, bool com
 	w.tmp = arena_create_like(batch->arena, scratch_bytes(batch_nrows(batch)));
 	memset(buf_reserve(out, IMAGE_HEADER_BYTES), 0, IMAGE_HEADER_BYTES);
 	out->len += IMAGE_HEADER_BYTES;
-	make_vectors(&w);
+	image_make_vectors(&w);
 	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)
 		if (level == LEVEL_SPAN || batch->level[level].nrows > 0)
 			write_level(&w, level);
@@ -375,6 +315,7 @@ image_encode_as(Batch *batch, CodecEffort effort, uint32_t vector_rows, bool com
 	write_header(&w, footer_off, (uint32_t) footer.len);
 	arena_destroy(w.tmp);
 	arena_destroy(w.arena);
+	codec_trim(SCRATCH_KEPT);
 }
 
 void

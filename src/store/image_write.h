@@ -51,6 +51,9 @@ typedef struct Series
 	const uint32_t *rows;  /* row of each value; NULL: position and row are the same */
 } Series;
 
+/* Cuts the batch; fills nvectors and first (image_vectors.c). */
+extern void image_make_vectors(Writer *w);
+
 /* A new leaf, to be filled by one of the functions below. */
 extern Leaf *image_new_leaf(Writer *w, Level level, LeafWhat what, uint32_t index);
 /* Chooses how the values are stored and writes them. keep_codes: codes of the leaf by value, for a base. */

@@ -456,6 +456,26 @@ encoded_size(Batch *b, CodecEffort effort)
 	return len;
 }
 
+/* Strings of a megabyte: a vector ends when it has 64 of them. */
+static void
+test_heavy_rows(void)
+{
+	static const Column kinds[] = {{.kind = COL_BYTES}};
+	Arena *arena = arena_create(NULL, 0);
+	uint32_t n = 80, len = 1 << 20, nvectors = 0;
+	char *noise = arena_alloc(arena, len + n);
+	Batch *b = batch_create_plain(arena, 1, kinds, n);
+	size_t bytes;
+
+	for (uint32_t i = 0; i < len + n; i++)
+		noise[i] = (char) (rnd(1u << 30) >> 8);
+	for (uint32_t i = 0; i < n; i++)
+		b->level[LEVEL_SPAN].columns[0].dict[i] = str_of(noise + i, len);
+	ok(round_trip(b, &encodings[2], &bytes, &nvectors), "rows of a megabyte come back");
+	is_i64(nvectors, 2, "heavy rows make vectors of fewer rows");
+	arena_destroy(arena);
+}
+
 static void
 test_sizes(void)
 {
@@ -707,6 +727,7 @@ main(void)
 	test_any_table();
 	test_many_keys();
 	test_orders();
+	test_heavy_rows();
 	test_sizes();
 	test_projection();
 	test_finding();
