@@ -37,7 +37,7 @@ build/$(1)/pure.a: $$(PURE_ALL:%.c=build/$(1)/%.o) $$(PROTO_REL:%.proto=build/$(
 -include $$(PURE_ALL:%.c=build/$(1)/%.d) $$(wildcard build/$(1)/test/*/*.d)
 endef
 $(eval $(call pure_build,asan,gcc,-O1 $(SANITIZE)))
-$(eval $(call pure_build,fuzz,$(CLANG),-O1 -Wno-unknown-warning-option $(SANITIZE_FUZZ)))
+$(eval $(call pure_build,fuzz,$(CLANG),-O1 -Wno-unknown-warning-option -Wno-unused-but-set-variable $(SANITIZE_FUZZ)))
 $(eval $(call pure_build,bench,gcc,-O2))
 $(eval $(call pure_build,cov,gcc,-O0 --coverage))
 .PRECIOUS: build/asan/%.o build/fuzz/%.o build/bench/%.o build/cov/%.o
