@@ -200,6 +200,9 @@ start_search(TraceqlScanState *s)
 	if (traceql_request_args(values, &request))
 	{
 		request.details = needs_between(s->needed, TRACEQL_NAME, TRACEQL_STATUS);
+		request.no_root = !needs_between(s->needed, TRACEQL_ROOT_SERVICE, TRACEQL_ROOT_NAME);
+		request.no_span = !bms_is_member(TRACEQL_SPAN_ID, s->needed) &&
+						  !needs_between(s->needed, TRACEQL_START_TIME, TRACEQL_DURATION_NS);
 		request.bare = !bms_is_member(TRACEQL_ATTRIBUTES, s->needed);
 		s->search = traceql_search_begin(&request);
 		row_cursor_begin(&s->cursor, s->search, store_arena(s->context));

@@ -117,6 +117,8 @@ begin_run(TraceqlSearch *search)
 							  .max_spans = r->max_spans,
 							  .services = r->services,
 							  .bare = r->bare,
+							  .no_root = r->no_root,
+							  .no_span = r->no_span,
 							  .details = r->details};
 	TraceqlHooks hooks = {.interrupt = on_interrupt, .fail = on_fail};
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));

@@ -32,6 +32,8 @@ typedef struct TraceqlRequest
 	uint32 max_spans;  /* per spanset; 0: all */
 	bool details;      /* MatchSpan: name, service, kind, status */
 	bool bare;         /* leave MatchSpan.attrs empty */
+	bool no_root;      /* leave out what MatchTrace says of the root */
+	bool no_span;      /* leave out id, start and duration of spans */
 	bool services;     /* MatchTrace.services */
 } TraceqlRequest;
 

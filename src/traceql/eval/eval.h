@@ -147,6 +147,8 @@ typedef struct TraceqlOptions
 	bool services;      /* fill MatchTrace.services */
 	bool details; /* fill MatchSpan.name even when the query does not mention name, service, kind, status */
 	bool bare;    /* leave MatchSpan.attrs empty */
+	bool no_root; /* leave out what MatchTrace says of the root */
+	bool no_span; /* leave out id, start and duration of spans */
 	bool rowwise; /* evaluate row by row: the executable reference the vectorised code is tested against */
 } TraceqlOptions;
 

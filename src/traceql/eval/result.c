@@ -65,9 +65,12 @@ build_span(TraceqlRun *run, uint32_t row, MatchSpan *span)
 	Batch *batch = run->unit.batch;
 
 	*span = (MatchSpan){.row = row};
-	span->span_id = (uint64_t) batch_column(batch, LEVEL_SPAN, SC_SPAN_ID)->i64[row];
-	span->start = batch_column(batch, LEVEL_SPAN, SC_START)->i64[row];
-	span->duration = batch_column(batch, LEVEL_SPAN, SC_DURATION)->i64[row];
+	if (!run->options.no_span)
+	{
+		span->span_id = (uint64_t) batch_column(batch, LEVEL_SPAN, SC_SPAN_ID)->i64[row];
+		span->start = batch_column(batch, LEVEL_SPAN, SC_START)->i64[row];
+		span->duration = batch_column(batch, LEVEL_SPAN, SC_DURATION)->i64[row];
+	}
 	if (plan->facts.name_known || run->options.details)
 		span->name = cell_str(batch_column(batch, LEVEL_SPAN, SC_NAME), row);
 	if (run->options.details)
@@ -156,9 +159,13 @@ build_trace(TraceqlRun *run, uint32_t t, Set *sets, uint32_t nsets, MatchTrace *
 	trace->trace_id = batch_column(batch, LEVEL_TRACE, TC_ID)->fixed + 16 * (size_t) t;
 	trace->start = batch_column(batch, LEVEL_TRACE, TC_START)->i64[t];
 	trace->duration = batch_column(batch, LEVEL_TRACE, TC_DURATION)->i64[t];
-	trace->has_root = unit_root(run, t) >= 0;
-	trace->root_service = unit_root_service(run, t);
-	trace->root_name = unit_root_name(run, t);
+	trace->root_service = trace->root_name = str_of("", 0);
+	if (!run->options.no_root)
+	{
+		trace->has_root = unit_root(run, t) >= 0;
+		trace->root_service = unit_root_service(run, t);
+		trace->root_name = unit_root_name(run, t);
+	}
 	trace->nspans = run->unit.first[t + 1] - run->unit.first[t];
 	if (run->options.services)
 		build_services(run, t, trace);
