@@ -65,6 +65,14 @@ SELECT * FROM traceql('{ } | rate()');
 SELECT * FROM traceql('{ }', max_traces => 0);
 SELECT count(*) FROM traceql('({ } | by(status)) > ({ })', tenant => 'shop');
 
+SET tempo.max_trace_spans = 2;
+SELECT count(*) FROM traceql('{ } > { }', tenant => 'shop');
+SELECT count(*) FROM traceql('{ }', tenant => 'shop');
+RESET tempo.max_trace_spans;
+SET tempo.query_memory = '64kB';
+SELECT count(*) FROM traceql('{ }', tenant => 'shop');
+RESET tempo.query_memory;
+
 -- rights and policies
 CREATE ROLE regress_traceql;
 SET ROLE regress_traceql;

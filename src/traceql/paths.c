@@ -225,6 +225,7 @@ traceql_init(void)
 							 "Lets the planner run traceql() as a scan node of its own.",
 							 "Off leaves the function scan, which gives the same rows.", &enable_scan, true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	traceql_define_settings();
 	RegisterCustomScanMethods(&traceql_node_methods);
 	next_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = pathlist_hook;

@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "traceql/source.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -43,6 +44,34 @@ struct TraceqlSearch
 	uint32 next;
 	binaryheap *newest; /* oldest start on top */
 };
+
+static int query_memory = 1024 * 1024;
+static int max_trace_spans = 1000000;
+
+void
+traceql_define_settings(void)
+{
+	DefineCustomIntVariable("tempo.query_memory", "Memory one TraceQL search may use.",
+							"A search that needs more is an error. 0 is no limit.", &query_memory,
+							1024 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB | GUC_EXPLAIN, NULL, NULL,
+							NULL);
+	DefineCustomIntVariable(
+		"tempo.max_trace_spans", "Spans of a trace up to which TraceQL works out its structure.",
+		"A search that needs the tree of a larger one is an error. 0 is no limit.", &max_trace_spans, 1000000,
+		0, INT_MAX, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+}
+
+/* Checked at every vector: everything a search allocates is below its context. */
+static void
+check_memory(MemoryContext context)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (query_memory > 0 && MemoryContextMemAllocated(context, true) / 1024 > (Size) query_memory)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("TraceQL search needs more memory than tempo.query_memory (%d kB)", query_memory),
+				 errhint("Ask for a shorter time range or fewer traces, or set tempo.query_memory higher.")));
+}
 
 /* ---- the query ---- */
 
@@ -115,6 +144,7 @@ begin_run(TraceqlSearch *search)
 							  .from = r->from,
 							  .to = r->to,
 							  .max_spans = r->max_spans,
+							  .max_trace = (uint32) max_trace_spans,
 							  .services = r->services,
 							  .bare = r->bare,
 							  .no_root = r->no_root,
@@ -263,7 +293,7 @@ run_unit(TraceqlSearch *search, Batch *batch, uint64 source, const uint8 *skip)
 {
 	MatchSink sink = {search, want_trace, take_trace};
 
-	CHECK_FOR_INTERRUPTS();
+	check_memory(search->context);
 	traceql_run_unit(search->run, batch, source, skip, search->scratch, &sink);
 	arena_reset(search->scratch);
 }
@@ -394,7 +424,7 @@ run_next(TraceqlSearch *search)
 	if (!search->started)
 	{
 		search->started = true;
-		search->split = split_find(search->source, r->has_from, r->from, r->has_to, r->to);
+		search->split = split_find(search->source, check_memory, r->has_from, r->from, r->has_to, r->to);
 		if (search->split)
 			search->counters.split_traces = split_count(search->split);
 	}

@@ -54,9 +54,13 @@ typedef struct TraceqlSearchCounters
 
 typedef struct TraceqlSearch TraceqlSearch;
 
+/* Settings tempo.query_memory and tempo.max_trace_spans. Called once, from _PG_init. */
+extern void traceql_define_settings(void);
+
 /*
- * Errors: 42601 the query is refused, 0A000 it cannot be executed yet, 42501 no SELECT on tempo.spans,
- * 42P01 no tempo.spans.
+ * Errors: 53400 more memory than tempo.query_memory, 22000 a trace beyond tempo.max_trace_spans or what
+ * the evaluator cannot answer, 42601 the query is refused, 0A000 it cannot be executed yet, 42501 no SELECT
+ * on tempo.spans, 42P01 no tempo.spans.
  */
 extern TraceqlSearch *traceql_search_begin(const TraceqlRequest *request);
 /* The next matching trace, NULL at the end. It lives until the next call. */

@@ -144,6 +144,7 @@ typedef struct TraceqlOptions
 	int64_t from;
 	int64_t to;
 	uint32_t max_spans; /* per spanset in answers; 0: all */
+	uint32_t max_trace; /* spans of a trace that structure is worked out for; more fail. 0: no limit */
 	bool services;      /* fill MatchTrace.services */
 	bool details; /* fill MatchSpan.name even when the query does not mention name, service, kind, status */
 	bool bare;    /* leave MatchSpan.attrs empty */

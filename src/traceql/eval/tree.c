@@ -5,6 +5,7 @@
  */
 #include "traceql/eval/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define KIND_SERVER 2
@@ -198,25 +199,43 @@ number_trace(TraceqlRun *run, Tree *tree, uint32_t base, uint32_t n)
 		memset(tree->children + base, 0, n * sizeof(int32_t));
 }
 
+static void
+refuse_large(TraceqlRun *run, uint32_t trace, uint32_t n)
+{
+	const uint8_t *id = batch_column(run->unit.batch, LEVEL_TRACE, TC_ID)->fixed + 16 * (size_t) trace;
+	char hex[33];
+	char message[200];
+
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", id[i]);
+	snprintf(message, sizeof(message),
+			 "trace %s has %u spans, too many to work out its structure (at most %u)", hex, n,
+			 run->options.max_trace);
+	run_fail(run, message);
+}
+
 const Tree *
 tree_of(TraceqlRun *run, uint32_t trace)
 {
 	Unit *unit = &run->unit;
 	Tree *tree = &unit->tree;
+	uint32_t n = unit->first[trace + 1] - unit->first[trace];
 
 	if (!tree->ready)
 	{
-		size_t n = (size_t) unit->nrows + 1;
+		size_t nrows = (size_t) unit->nrows + 1;
 
 		tree->ready = arena_alloc0(run->scratch, unit->ntraces + 1);
-		tree->left = arena_alloc0(run->scratch, 4 * n * sizeof(int32_t));
-		tree->right = tree->left + n;
-		tree->parent = tree->right + n;
-		tree->children = tree->parent + n;
+		tree->left = arena_alloc0(run->scratch, 4 * nrows * sizeof(int32_t));
+		tree->right = tree->left + nrows;
+		tree->parent = tree->right + nrows;
+		tree->children = tree->parent + nrows;
 	}
 	if (!tree->ready[trace])
 	{
-		number_trace(run, tree, unit->first[trace], unit->first[trace + 1] - unit->first[trace]);
+		if (run->options.max_trace && n > run->options.max_trace)
+			refuse_large(run, trace, n);
+		number_trace(run, tree, unit->first[trace], n);
 		tree->ready[trace] = 1;
 	}
 	return tree;
