@@ -62,6 +62,25 @@ check_ids(Image *image, Batch *b, const ImageVector *info)
 			image_corrupt(image, "trace id outside the range or the bloom filter");
 }
 
+/* A trace starts with its first span and ends with the last to end. */
+static void
+check_trace_times(Image *image, Batch *b, uint32_t t)
+{
+	const int64_t *start = batch_column(b, LEVEL_SPAN, SC_START)->i64;
+	const int64_t *duration = batch_column(b, LEVEL_SPAN, SC_DURATION)->i64;
+	uint64_t from = (uint64_t) start[b->trace_first[t]], last = 0;
+
+	for (uint32_t i = b->trace_first[t]; i < b->trace_first[t + 1]; i++)
+	{
+		uint64_t end = (uint64_t) start[i] + (uint64_t) duration[i];
+
+		last = end > last ? end : last;
+	}
+	if ((uint64_t) batch_column(b, LEVEL_TRACE, TC_START)->i64[t] != from ||
+		(uint64_t) batch_column(b, LEVEL_TRACE, TC_DURATION)->i64[t] != last - from)
+		image_corrupt(image, "start or duration of a trace");
+}
+
 /* Rows are in order of trace id and start, and the traces say what their spans say. */
 static void
 check_sorted(Image *image, Batch *b)
@@ -81,6 +100,7 @@ check_sorted(Image *image, Batch *b)
 				image_corrupt(image, "spans of a trace out of order");
 		if (root[t] < 0 || root[t] > end - first)
 			image_corrupt(image, "root outside its trace");
+		check_trace_times(image, b, t);
 	}
 }
 

@@ -29,7 +29,7 @@ write_column(Writer *w, Level level, uint32_t col, bool base)
 				.first = w->first[level]};
 
 	image_write_leaf(w, leaf, &s, base ? &codes : NULL);
-	if (codes != NULL)
+	if (codes != NULL && c->nulls == NULL)
 		image_add_base(w, level, leaf, codes, leaf->ndict);
 }
 
@@ -40,6 +40,8 @@ write_trace_column(Writer *w, uint32_t col)
 	const uint32_t *first = w->first[LEVEL_SPAN];
 	Leaf *leaf;
 
+	if (col != SC_PARENT_ID && batch_column(w->b, LEVEL_SPAN, col)->nulls != NULL)
+		return false; /* nothing a span has; kept as in any other column */
 	switch (col)
 	{
 		case SC_TRACE_ID:
@@ -48,7 +50,15 @@ write_trace_column(Writer *w, uint32_t col)
 			leaf->width = 16;
 			leaf->mode = LEAF_FROM_TRACES;
 			return true;
-		case SC_PARENT_ID: image_write_parents(w, first); return true;
+		case SC_PARENT_ID:
+			if (batch_column(w->b, LEVEL_SPAN, col)->nulls == NULL)
+				image_write_parents(w, first);
+			else
+			{
+				write_column(w, LEVEL_SPAN, col, false);
+				image_no_parents(w);
+			}
+			return true;
 		case SC_START: image_write_starts(w, first); return true;
 		default: return false;
 	}
@@ -78,7 +88,7 @@ write_level(Writer *w, Level level)
 			image_write_shapes(w, level);
 		if (level == LEVEL_SPAN && w->b->sorted && write_trace_column(w, col))
 			continue;
-		if (level == LEVEL_EVENT && col == EC_TIME)
+		if (level == LEVEL_EVENT && col == EC_TIME && batch_column(w->b, level, col)->nulls == NULL)
 			image_write_event_times(w, w->first[level]);
 		else
 			write_column(w, level, col, rows->attrs != NULL && i < image_root_columns(level));

@@ -65,6 +65,8 @@ extern void image_add_base(Writer *w, Level level, const Leaf *leaf, const uint3
 
 /* Parents and starts of sorted spans (image_write_trace.c). */
 extern void image_write_parents(Writer *w, const uint32_t *first);
+/* In their place, when parents are stored as they are. */
+extern void image_no_parents(Writer *w);
 extern void image_write_starts(Writer *w, const uint32_t *first);
 extern void image_write_event_times(Writer *w, const uint32_t *first);
 

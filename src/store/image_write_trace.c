@@ -68,6 +68,15 @@ image_write_parents(Writer *w, const uint32_t *first)
 	w->parent_refs = refs;
 }
 
+void
+image_no_parents(Writer *w)
+{
+	Series none = {.kind = COL_I64};
+
+	image_write_leaf(w, image_new_leaf(w, LEVEL_SPAN, LEAF_PARENTS, 0), &none, NULL);
+	w->parent_refs = arena_alloc0(w->arena, ((size_t) batch_nrows(w->b) + 1) * sizeof(int64_t));
+}
+
 /* ---- starts ---- */
 
 static void

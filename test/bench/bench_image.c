@@ -4,7 +4,7 @@
  *	  segment), to sort, and to decode.
  *
  * usage: bench_image FILE [leaves]. FILE holds OTLP requests behind 4-byte big-endian lengths, or behind
- * varint lengths under zstd (*.zst). Without FILE: TEMPO_BENCH_FILE, or nothing to do.
+ * varint lengths under zstd (*.zst). Without FILE: TEMPO_WORKLOAD, or nothing to do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,7 +246,7 @@ bench_file(const char *path, bool leaves)
 int
 main(int argc, char **argv)
 {
-	const char *path = argc > 1 ? argv[1] : getenv("TEMPO_BENCH_FILE");
+	const char *path = argc > 1 ? argv[1] : getenv("TEMPO_WORKLOAD");
 
 	if (path == NULL)
 		printf("no file to measure\n");

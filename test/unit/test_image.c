@@ -280,6 +280,25 @@ trees(Arena *arena, uint32_t ntraces, uint32_t spans)
 	return builder_finish(bb);
 }
 
+/* No producer makes nulls in columns of the profile, but what is said about nulls holds for them too. */
+static void
+test_nulls_in_spans(void)
+{
+	static const uint8_t cols[] = {SC_RESOURCE, SC_NAME, SC_PARENT_ID, SC_START, SC_KIND, SC_TENANT};
+	Arena *arena = arena_create(NULL, 0);
+
+	for (size_t k = 0; k < sizeof(cols); k++)
+	{
+		Batch *b = sorted(arena, trees(arena, 30, 15));
+		Column *c = batch_column(b, LEVEL_SPAN, cols[k]);
+
+		for (uint32_t i = 3; i < c->n; i += 7)
+			column_set_null(arena, c, i);
+		try_all(b, "nulls in a column of the profile");
+	}
+	arena_destroy(arena);
+}
+
 static void
 test_trees(void)
 {
@@ -724,6 +743,7 @@ main(void)
 {
 	test_random_spans();
 	test_trees();
+	test_nulls_in_spans();
 	test_any_table();
 	test_many_keys();
 	test_orders();
