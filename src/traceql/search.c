@@ -4,9 +4,9 @@
  */
 #include "traceql/search.h"
 
-#include "lib/binaryheap.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "traceql/newest.h"
 #include "traceql/source.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -42,7 +42,7 @@ struct TraceqlSearch
 	uint32 nqueue;
 	uint32 cap_queue;
 	uint32 next;
-	binaryheap *newest; /* oldest start on top */
+	Newest *newest; /* with max_traces */
 };
 
 static int query_memory = 1024 * 1024;
@@ -160,16 +160,6 @@ begin_run(TraceqlSearch *search)
 	search->run = traceql_run_begin(search->plan, &options, &hooks, search->arena);
 }
 
-static int
-compare_starts(Datum a, Datum b, void *arg)
-{
-	uint64 x = (uint64) ((MatchTrace *) DatumGetPointer(a))->start;
-	uint64 y = (uint64) ((MatchTrace *) DatumGetPointer(b))->start;
-
-	/* binaryheap keeps the greatest on top: here, the oldest */
-	return (x < y) - (x > y);
-}
-
 TraceqlSearch *
 traceql_search_begin(const TraceqlRequest *request)
 {
@@ -194,56 +184,24 @@ traceql_search_begin(const TraceqlRequest *request)
 	search->counters.segments = search->source->nsegments;
 	search->counters.recent = search->source->nrecent;
 	if (request->max_traces)
-		search->newest = binaryheap_allocate(1024, compare_starts, NULL);
+		search->newest = newest_create(context, request->max_traces);
 	MemoryContextSwitchTo(old);
 	return search;
 }
 
 /* ---- answers ---- */
 
-static bool
-newest_full(const TraceqlSearch *search)
-{
-	return search->newest && search->newest->bh_size >= (int) search->request.max_traces;
-}
-
 /* Could a trace that starts no later than this still be among the newest? */
 static bool
 new_enough(const TraceqlSearch *search, uint64 start)
 {
-	if (!newest_full(search))
-		return true;
-	return start > (uint64) ((MatchTrace *) DatumGetPointer(binaryheap_first(search->newest)))->start;
+	return !search->newest || newest_wants(search->newest, start);
 }
 
 static bool
 want_trace(void *ctx, const uint8_t *trace_id, int64_t start, int64_t duration)
 {
 	return new_enough(ctx, (uint64) start);
-}
-
-static MatchTrace *
-keep_copy(MemoryContext context, const MatchTrace *trace)
-{
-	return match_trace_copy(trace, MemoryContextAllocHuge(context, match_trace_size(trace)));
-}
-
-static void
-add_newest(TraceqlSearch *search, const MatchTrace *trace)
-{
-	binaryheap *heap = search->newest;
-
-	if (newest_full(search))
-		pfree(DatumGetPointer(binaryheap_remove_first(heap)));
-	if (heap->bh_size == heap->bh_space)
-	{
-		int space = heap->bh_space * 2;
-
-		search->newest = heap =
-			repalloc_huge(heap, offsetof(binaryheap, bh_nodes) + sizeof(Datum) * (Size) space);
-		heap->bh_space = space;
-	}
-	binaryheap_add(heap, PointerGetDatum(keep_copy(search->context, trace)));
 }
 
 static void
@@ -266,23 +224,25 @@ take_trace(void *ctx, const MatchTrace *trace)
 	TraceqlSearch *search = ctx;
 
 	if (search->newest)
-		add_newest(search, trace);
+		newest_add(search->newest, trace);
 	else
-		push_queue(search, keep_copy(search->unit_context, trace));
+		push_queue(search, match_trace_copy(
+							   trace, MemoryContextAllocHuge(search->unit_context, match_trace_size(trace))));
 }
 
 /* The heap gives the oldest first; answers go newest first. */
 static void
 queue_newest(TraceqlSearch *search)
 {
-	while (search->newest->bh_size > 0)
-		push_queue(search, (MatchTrace *) DatumGetPointer(binaryheap_remove_first(search->newest)));
+	MatchTrace *trace;
+
+	while ((trace = newest_pop_oldest(search->newest)) != NULL)
+		push_queue(search, trace);
 	for (uint32 i = 0, j = search->nqueue; i + 1 < j; i++)
 	{
-		MatchTrace *swap = search->queue[i];
-
+		trace = search->queue[i];
 		search->queue[i] = search->queue[--j];
-		search->queue[j] = swap;
+		search->queue[j] = trace;
 	}
 }
 
