@@ -126,6 +126,16 @@ describe(void *ctx, const MatchTrace *trace)
 	}
 }
 
+/* Answers live on as copies in one piece. */
+static void
+describe_copy(void *ctx, const MatchTrace *trace)
+{
+	void *mem = malloc(match_trace_size(trace));
+
+	describe(ctx, match_trace_copy(trace, mem));
+	free(mem);
+}
+
 static void
 test_answers(void)
 {
@@ -155,7 +165,7 @@ test_answers(void)
 		TraceqlError err;
 		const char *why;
 		Buf out;
-		MatchSink sink = {.ctx = &out, .trace = describe};
+		MatchSink sink = {.ctx = &out, .trace = describe_copy};
 		TraceqlPlan *plan;
 
 		buf_init(&out, arena, 256);

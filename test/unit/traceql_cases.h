@@ -122,6 +122,9 @@ static const Case filter_cases[] = {
 	{"{ instrumentation:name = \"otelgrpc\" }", "D G"},
 	{"{ instrumentation:name = \"\" }", "E F"},
 	{"{ instrumentation:version =~ \"1.*\" }", "A B C"},
+	{"{ span.http.url =~ \"(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)h\" }", "error"},
+	{"{ span.http.url =~ \"(.*)(.*)(.*)t\" }", "C"},
+	{"{ span.http.url < \"http://b\" && \"http://a\" <= .http.url }", "C"},
 };
 
 static const Case structure_cases[] = {
