@@ -87,4 +87,5 @@ def main():
     print('sent %(sent)d acknowledged %(acknowledged)d refused %(refused)d' % counts)
 
 
-main()
+if __name__ == '__main__':
+    main()
