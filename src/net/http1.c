@@ -38,7 +38,7 @@ struct Http1Conn
 	struct evhttp_connection *evcon;
 	struct evbuffer_cb_entry *input_cb;
 	struct event *adopt;
-	struct event *closed; /* watches for the client's close while a request is worked on */
+	struct event *watch; /* watches for the client's close while a request is worked on */
 	Account account;
 	Http1Request *request; /* being worked on */
 	time_t started;        /* of the request being received, 0 = between requests */
@@ -153,8 +153,8 @@ free_conn(Http1Conn *c)
 {
 	if (c->adopt)
 		event_free(c->adopt);
-	if (c->closed)
-		event_free(c->closed);
+	if (c->watch)
+		event_free(c->watch);
 	account_clear(&c->account);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -331,14 +331,22 @@ http1_set_header(Http1Request *req, const char *name, const char *value)
 	evhttp_add_header(evhttp_request_get_output_headers(req->ev), name, value);
 }
 
+/*
+ * Something to read while a request is worked on: the end, or the next request come early. In the second
+ * case nobody watches any more; EV_CLOSED would do that, but a reset is not reported to it and would have
+ * the loop spin.
+ */
 static void
-on_closed(evutil_socket_t fd, short what, void *arg)
+on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	Http1Conn *c = arg;
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	(void) fd;
 	(void) what;
-	if (c->request && !c->request->gone)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		event_add(c->watch, NULL);
+	else if (n <= 0 && c->request && !c->request->gone)
 	{
 		c->request->gone = true;
 		if (c->request->on_gone)
@@ -354,10 +362,10 @@ http1_watch(Http1Request *req, void (*on_gone)(Http1Request *))
 	req->on_gone = on_gone;
 	if (c == NULL)
 		return;
-	if (c->closed == NULL)
-		c->closed = event_new(c->http->config.base, bufferevent_getfd(c->bev), EV_CLOSED, on_closed, c);
-	if (c->closed)
-		event_add(c->closed, NULL);
+	if (c->watch == NULL)
+		c->watch = event_new(c->http->config.base, bufferevent_getfd(c->bev), EV_READ, on_readable, c);
+	if (c->watch)
+		event_add(c->watch, NULL);
 }
 
 /* ---- answers ---- */
@@ -396,8 +404,8 @@ release(Http1Request *req)
 
 	if (c)
 	{
-		if (c->closed)
-			event_del(c->closed);
+		if (c->watch)
+			event_del(c->watch);
 		account_clear(&c->account);
 		c->request = NULL;
 		ahead = evbuffer_get_length(bufferevent_get_input(c->bev));
@@ -438,6 +446,8 @@ http1_begin(Http1Request *req, int status, const char *content_type, size_t len)
 	put_content_type(req, content_type);
 	evutil_snprintf(length, sizeof(length), "%zu", len);
 	http1_set_header(req, "Content-Length", length);
+	if (req->conn && req->conn->watch)
+		event_del(req->conn->watch); /* while it writes, evhttp sees the end itself */
 	evhttp_send_reply_start(req->ev, status, reason(status));
 }
 
