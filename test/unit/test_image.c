@@ -567,6 +567,42 @@ test_projection(void)
 	arena_destroy(arena);
 }
 
+/* What tempo says about how a column is stored. */
+static void
+test_leaf_info(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+	Memory m;
+	ImageSummary summary;
+	Image *image;
+	uint64_t sum = 0;
+	bool mapped = false, ports = false;
+	Buf out;
+
+	buf_init(&out, arena, 0);
+	image_encode(sorted(arena, trees(arena, 500, 15)), CODEC_SMALL, &out, &summary);
+	if (setjmp(m.escape) != 0)
+	{
+		ok(false, "%s", m.what);
+		return;
+	}
+	image = open_memory(&m, out.p, out.len, arena);
+	for (uint32_t i = 0; i < image_nleaves(image); i++)
+	{
+		LeafInfo info;
+
+		image_leaf_info(image, i, &info);
+		sum += info.bytes;
+		mapped |= strcmp(info.name, "kind") == 0 && strncmp(info.encoding, "map of ", 7) == 0;
+		ports |= strcmp(info.name, "port (int)") == 0 && info.values == 7500 &&
+				 strcmp(info.encoding, "bit-packed") == 0;
+	}
+	ok(mapped, "kind is a map of another column");
+	ok(ports, "ports are bit-packed");
+	ok(sum < out.len && sum > out.len * 9 / 10, "leaves are %.1f%% of the image", 100.0 * sum / out.len);
+	arena_destroy(arena);
+}
+
 static void
 test_finding(void)
 {
@@ -750,6 +786,7 @@ main(void)
 	test_heavy_rows();
 	test_sizes();
 	test_projection();
+	test_leaf_info();
 	test_finding();
 	test_versions();
 	test_damage();
