@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "pgstat.h"
 #include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -31,7 +30,6 @@ am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
 		store_row_to_tid(first_row + i, &slots[i]->tts_tid);
 		slots[i]->tts_tableOid = RelationGetRelid(rel);
 	}
-	pgstat_count_heap_insert(rel, nslots);
 }
 
 void

@@ -48,3 +48,26 @@ CREATE FUNCTION tempo.leaves("table" regclass, OUT relation regclass, OUT level 
                              OUT encoding text, OUT count bigint, OUT bytes bigint)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tempo_leaves' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10000 ROWS 1000;
+
+-- tempo.storage: what tables of access method tempo that the asking role may read take, in bytes: segments, recent
+-- batches that wait to be merged, and dead space in the main fork, which merges that were rolled back or segments
+-- merged again left. Dead space goes with the table: drop the partition.
+CREATE VIEW tempo.storage AS
+    SELECT c.oid::regclass AS relation,
+           count(*) FILTER (WHERE u.kind = 'segment') AS segments,
+           coalesce(sum(u.rows) FILTER (WHERE u.kind = 'segment'), 0)::bigint AS segment_rows,
+           coalesce(sum(u.bytes) FILTER (WHERE u.kind = 'segment'), 0)::bigint AS segment_bytes,
+           count(*) FILTER (WHERE u.kind <> 'segment') AS waiting_batches,
+           coalesce(sum(u.rows) FILTER (WHERE u.kind <> 'segment'), 0)::bigint AS waiting_rows,
+           coalesce(sum(u.bytes) FILTER (WHERE u.kind <> 'segment'), 0)::bigint AS waiting_bytes,
+           (pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint - 1
+            - coalesce(sum(u.blocks) FILTER (WHERE u.kind = 'segment'), 0))::bigint
+               * pg_catalog.current_setting('block_size')::bigint AS dead_bytes,
+           pg_catalog.pg_total_relation_size(c.oid) AS total_bytes
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_am a ON a.oid = c.relam
+      LEFT JOIN LATERAL tempo.units(c.oid) u ON true
+     WHERE a.amname = 'tempo' AND c.reltoastrelid <> 0 AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+       AND (c.relpersistence <> 't' OR pg_catalog.pg_table_is_visible(c.oid))
+     GROUP BY c.oid;
+GRANT SELECT ON tempo.storage TO PUBLIC;

@@ -7,6 +7,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "pgstat.h"
 #include "port/pg_crc32c.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
