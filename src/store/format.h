@@ -30,7 +30,8 @@ typedef struct MetaPage
 	uint64 rows_in;      /* rows ever put in recent batches, aborted ones included */
 	uint64 rows_out;     /* rows of recent batches that merges took away; an estimate, see merge.c */
 	uint16 natts;
-	uint16 reserved[3];
+	uint16 reserved;
+	uint32 profile_crc;                /* CRC-32C of flags, natts and role */
 	int16 role[FLEXIBLE_ARRAY_MEMBER]; /* natts; SpanCol, SpanRole, or under no profile 0 */
 } MetaPage;
 

@@ -9,6 +9,7 @@
 
 StaticAssertDecl(offsetof(MetaPage, next_row) == 8, "metapage layout");
 StaticAssertDecl(offsetof(MetaPage, natts) == 48, "metapage layout");
+StaticAssertDecl(offsetof(MetaPage, profile_crc) == 52, "metapage layout");
 StaticAssertDecl(offsetof(MetaPage, role) == 56, "metapage layout");
 StaticAssertDecl(offsetof(MetaPage, role) + MaxHeapAttributeNumber * sizeof(int16) < BLCKSZ - 64,
 				 "the roles of the widest table fit the metapage");

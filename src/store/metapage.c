@@ -7,6 +7,7 @@
 #include "access/generic_xlog.h"
 #include "access/xlog.h"
 #include "access/xloginsert.h"
+#include "port/pg_crc32c.h"
 #include "storage/bufmgr.h"
 #include "storage/smgr.h"
 #include "utils/memutils.h"
@@ -20,6 +21,20 @@ static Size
 metapage_bytes(int natts)
 {
 	return offsetof(MetaPage, role) + natts * sizeof(int16);
+}
+
+/* What the counters do not touch. */
+static uint32
+profile_crc(const MetaPage *meta)
+{
+	pg_crc32c crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, &meta->flags, sizeof(meta->flags));
+	COMP_CRC32C(crc, &meta->natts, sizeof(meta->natts));
+	COMP_CRC32C(crc, meta->role, meta->natts * sizeof(int16));
+	FIN_CRC32C(crc);
+	return crc;
 }
 
 static void
@@ -37,6 +52,7 @@ fill_page(Page page, const TableProfile *p)
 	meta->next_segment = 1;
 	meta->natts = p->natts;
 	memcpy(meta->role, p->role, p->natts * sizeof(int16));
+	meta->profile_crc = profile_crc(meta);
 	((PageHeader) page)->pd_lower = ((char *) meta - (char *) page) + metapage_bytes(p->natts);
 }
 
@@ -72,6 +88,13 @@ metapage_create(SMgrRelation smgr, char persistence, const TableProfile *p)
 		smgrimmedsync(smgr, MAIN_FORKNUM);
 }
 
+static void
+damaged_metapage(Relation rel)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+					errmsg("metapage of table \"%s\" is damaged", RelationGetRelationName(rel))));
+}
+
 static MetaPage *
 checked_contents(Relation rel, Page page)
 {
@@ -85,8 +108,7 @@ checked_contents(Relation rel, Page page)
 						errmsg("table \"%s\" has storage format version %u, this library reads version %u",
 							   RelationGetRelationName(rel), meta->version, STORE_META_VERSION)));
 	if (meta->natts > MaxHeapAttributeNumber)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("metapage of table \"%s\" is damaged", RelationGetRelationName(rel))));
+		damaged_metapage(rel);
 	return meta;
 }
 
@@ -112,6 +134,8 @@ metapage_read_all(Relation rel)
 	copy = palloc(metapage_bytes(meta->natts));
 	memcpy(copy, meta, metapage_bytes(meta->natts));
 	UnlockReleaseBuffer(buf);
+	if (copy->profile_crc != profile_crc(copy))
+		damaged_metapage(rel);
 	return copy;
 }
 
