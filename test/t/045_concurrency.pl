@@ -1,0 +1,209 @@
+# Eight writers, merges that commit and merges that do not, readers, VACUUM and autovacuum at the same time: counts are
+# exact, no snapshot sees half of a request or half of a merge, and tempo_check is clean all the time.
+use strict;
+use warnings;
+use FindBin;
+use PostgreSQL::Test::Utils;
+use TempoTest;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $seconds = $ENV{TEMPO_SECONDS} || 25;
+my ($senders, $spans, $days) = (8, 20, 2);
+my $node = tempo_node('concurrency', conf => <<'CONF');
+max_connections = 60
+max_worker_processes = 24
+tempo.segment_rows = 20000
+tempo.merge_delay = '2s'
+tempo.merge_interval = '50ms'
+autovacuum_naptime = '1s'
+autovacuum_vacuum_threshold = 10
+autovacuum_vacuum_scale_factor = 0
+autovacuum_vacuum_insert_threshold = 10
+autovacuum_vacuum_insert_scale_factor = 0
+autovacuum_vacuum_cost_delay = 0
+vacuum_freeze_min_age = 0
+vacuum_freeze_table_age = 0
+CONF
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my $port = $node->{tempo_port}{otlp};
+
+sql($node, <<'SQL');
+-- What a snapshot sees: how many spans, and a sum that depends on every one of them.
+CREATE FUNCTION seen(OUT n bigint, OUT digest numeric) LANGUAGE sql AS $$
+SELECT count(*), sum(hashtextextended(span_id::text || name || (attributes ->> 'text') || start_time || duration_ns, 0)) FROM tempo.spans $$;
+
+-- In a transaction of isolation level repeatable read: the same as long as it lasts, and never part of a request.
+CREATE FUNCTION read_stable(rounds integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    first record := seen();
+    next record;
+BEGIN
+    IF first.n % 20 <> 0 THEN
+        RAISE 'part of a request is visible: % spans', first.n;
+    END IF;
+    FOR i IN 1..rounds LOOP
+        PERFORM pg_sleep(0.1);
+        next := seen();
+        IF next IS DISTINCT FROM first THEN
+            RAISE 'a snapshot saw %, then %', first, next;
+        END IF;
+    END LOOP;
+    IF (SELECT count(*) FROM traceql('{ }')) <> first.n THEN
+        RAISE 'TraceQL sees other spans than SQL';
+    END IF;
+END $$;
+
+-- Each look sees no less than the one before.
+CREATE TABLE looks (n bigint);
+CREATE FUNCTION look() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := (SELECT max(n) FROM looks);
+    now record := seen();
+BEGIN
+    IF now.n < before OR now.n % 20 <> 0 THEN
+        RAISE 'saw %, then %', before, now.n;
+    END IF;
+    INSERT INTO looks VALUES (now.n);
+END $$;
+
+CREATE FUNCTION check_now() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    problem text;
+BEGIN
+    FOR problem IN SELECT * FROM tempo_check() LOOP
+        RAISE 'tempo_check: %', problem;
+    END LOOP;
+END $$;
+
+-- A merge undone with its subtransaction, one cut short, and one that stays.
+CREATE FUNCTION merge_and_regret() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM tempo_merge();
+    RAISE 'regret';
+EXCEPTION WHEN raise_exception THEN
+END $$;
+CREATE FUNCTION merge_cut_short() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM tempo_merge();
+EXCEPTION WHEN query_canceled THEN
+END $$;
+
+-- Twenty spans of one request through SQL; a transaction that fails leaves none.
+CREATE FUNCTION ingest(sender integer, request bigint) RETURNS bigint LANGUAGE sql AS $$
+SELECT tempo_ingest_json(jsonb_build_object('resourceSpans', jsonb_build_array(jsonb_build_object(
+    'resource', '{"attributes": [{"key": "service.name", "value": {"stringValue": "sql"}}]}'::jsonb,
+    'scopeSpans', jsonb_build_array(jsonb_build_object('spans', jsonb_agg(jsonb_build_object(
+        'traceId', md5(sender || '/' || request), 'spanId', lpad(to_hex(((sender + 1)::bigint << 48) | (request << 16) | i), 16, '0'), 'name', 'sql',
+        'startTimeUnixNano', 1700006400000000000 + i % 2 * 86400000000000, 'endTimeUnixNano', 1700006400000001000 + i % 2 * 86400000000000,
+        'attributes', jsonb_build_array(jsonb_build_object('key', 'text', 'value', jsonb_build_object('stringValue', 'of SQL'))))))))))::text)
+  FROM generate_series(1, 20) i $$;
+CREATE TABLE kept (request bigint);
+CREATE SEQUENCE requests;
+SELECT tempo.create_partitions('2023-11-15', '2023-11-16');
+SQL
+
+# Runs a script in a loop; returns a handle for finished().
+sub loop
+{
+	my ($what, $clients, $script, @options) = @_;
+	my ($file) = map { "$dir/" . tr/ /_/r } $what;
+	my $pid;
+
+	append_to_file("$file.sql", $script);
+	$pid = fork // die "fork: $!";
+	if (!$pid)
+	{
+		open STDOUT, '>', "$file.out" or die;
+		open STDERR, '>&', \*STDOUT or die;
+		exec 'pgbench', '-n', '-c', $clients, '-T', $seconds, '-f', "$file.sql", @options, $node->connstr('postgres') or die;
+	}
+	return { what => $what, pid => $pid, out => "$file.out" };
+}
+
+sub finished
+{
+	my ($loop) = @_;
+
+	waitpid $loop->{pid}, 0;
+	my $status = $?;
+	my $out = slurp_file($loop->{out});
+	my ($n) = $out =~ /actually processed: (\d+)/;
+
+	ok($status == 0 && $n, "$loop->{what}: no errors") or diag($out);
+	return "$loop->{what} " . ($n // 0);
+}
+
+my @senders;
+END { append_to_file("$dir/stop", '') if defined $dir }
+for my $n (0 .. $senders - 1)
+{
+	my $pid = fork // die "fork: $!";
+	if (!$pid)
+	{
+		open STDOUT, '>', "$dir/sent.$n" or die;
+		exec 'python3', "$FindBin::Bin/../lib/sender.py", $port, $n, "$dir/journal.$n", "$dir/stop", $spans, $days, 5 or die;
+	}
+	push @senders, $pid;
+}
+
+my @loops = (
+	loop('snapshots', 2, "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT read_stable(10);\nCOMMIT;\n"),
+	loop('parallel snapshots', 1, <<'SQL'),
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT read_stable(5);
+COMMIT;
+SQL
+	loop('looks', 1, "SELECT look();\n\\sleep 50 ms\n"),
+	loop('checks', 1, "SELECT check_now();\n\\sleep 200 ms\n"),
+	loop('merges', 1, "SELECT tempo_merge();\n\\sleep 100 ms\n"),
+	loop('merges undone', 1, "SELECT merge_and_regret();\n\\sleep 100 ms\n"),
+	loop('merges cut short', 1, "\\set ms random(1, 60)\nSET statement_timeout = :ms;\nSELECT merge_cut_short();\nSET statement_timeout = 0;\n\\sleep 100 ms\n"),
+	loop('vacuums', 1, "VACUUM tempo.spans;\n\\sleep 200 ms\nVACUUM (FREEZE) tempo.spans;\nANALYZE tempo.spans;\n\\sleep 200 ms\n"),
+	loop('writers in SQL', 2, <<'SQL'));
+BEGIN;
+SELECT nextval('requests') AS id \gset
+SELECT ingest(100, :id);
+SAVEPOINT s;
+SELECT ingest(101, :id);
+ROLLBACK TO s;
+INSERT INTO kept VALUES (:id);
+COMMIT;
+BEGIN;
+SELECT ingest(102, :id);
+ROLLBACK;
+\sleep 20 ms
+SQL
+
+my @figures = map { finished($_) } @loops;
+append_to_file("$dir/stop", 'stop');
+waitpid $_, 0 for @senders;
+
+my %sum;
+for my $n (0 .. $senders - 1)
+{
+	my %count = slurp_file("$dir/sent.$n") =~ /(\w+) (\d+)/g;
+	$sum{$_} += $count{$_} for keys %count;
+}
+diag("$seconds s: $sum{sent} requests sent, " . join ', ', @figures);
+is("$sum{acknowledged} $sum{refused}", "$sum{sent} 0", 'every request is acknowledged');
+
+for my $when ('at the end', 'all merged')
+{
+	sql($node, 'SELECT tempo_merge()') if $when eq 'all merged';
+	is(sql($node, "SELECT count(*), count(DISTINCT span_id) FROM tempo.spans WHERE service <> 'sql'"),
+		join('|', ($spans * $sum{acknowledged}) x 2), "$when: every span of the receivers is there, once");
+	is(sql($node, "SELECT count(*), count(DISTINCT span_id), count(*) FILTER (WHERE span_id::bigint >> 48 <> 101) FROM tempo.spans WHERE service = 'sql'"),
+		sql($node, 'SELECT count(*) * 20, count(*) * 20, 0 FROM kept'), "$when: of those by SQL only what was committed");
+	check_clean($node, "$when: tempo_check is clean");
+}
+is(sql($node, <<'SQL'), 't|t', 'companions were vacuumed, by hand and by autovacuum');
+SELECT bool_and(vacuum_count > 0), bool_or(autovacuum_count > 0)
+  FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid JOIN pg_stat_all_tables t ON t.relid = c.reltoastrelid
+ WHERE inhparent = 'tempo.spans'::regclass
+SQL
+finish($node);
+done_testing();
