@@ -190,15 +190,15 @@ write_metrics(const TraceqlSearchCounters *c, Buf *out)
 		json_put_key(out, &first, "inspectedTraces");
 		json_put_u64(out, Min(c->traces_inspected, PG_UINT32_MAX));
 	}
-	if (c->bytes_read > 0)
+	if (c->read.bytes_read > 0)
 	{
 		json_put_key(out, &first, "inspectedBytes");
-		json_put_quoted_u64(out, c->bytes_read);
+		json_put_quoted_u64(out, c->read.bytes_read);
 	}
-	if (c->segments + c->recent > 0)
+	if (c->read.segments + c->read.recent > 0)
 	{
 		json_put_key(out, &first, "totalBlocks");
-		json_put_u64(out, c->segments + c->recent);
+		json_put_u64(out, c->read.segments + c->read.recent);
 	}
 	json_put_key(out, &first, "completedJobs");
 	json_put_raw(out, "1");
@@ -219,8 +219,8 @@ write_metrics_pb(const TraceqlSearchCounters *c, Buf *out)
 	size_t at = wire_open(out, 2);
 
 	wire_put_varint(out, 1, (int64) Min(c->traces_inspected, PG_UINT32_MAX));
-	wire_put_varint(out, 2, (int64) c->bytes_read);
-	wire_put_varint(out, 3, (int64) (c->segments + c->recent));
+	wire_put_varint(out, 2, (int64) c->read.bytes_read);
+	wire_put_varint(out, 3, (int64) (c->read.segments + c->read.recent));
 	wire_put_varint(out, 4, 1);
 	wire_put_varint(out, 5, 1);
 	wire_put_varint(out, 7, (int64) c->spans_inspected);

@@ -78,15 +78,15 @@ traceql_explain_query(Str text, struct ExplainState *es)
 void
 traceql_explain_counters(const TraceqlSearchCounters *c, struct ExplainState *es)
 {
-	ExplainPropertyInteger("Segments", NULL, (int64) c->segments, es);
-	ExplainPropertyInteger("Segments Read", NULL, (int64) c->segments_read, es);
-	ExplainPropertyInteger("Vectors", NULL, (int64) c->vectors, es);
-	ExplainPropertyInteger("Vectors Read", NULL, (int64) c->vectors_read, es);
-	ExplainPropertyInteger("Recent Batches", NULL, (int64) c->recent, es);
-	ExplainPropertyInteger("Split Traces", NULL, (int64) c->split_traces, es);
+	ExplainPropertyInteger("Segments", NULL, (int64) c->read.segments, es);
+	ExplainPropertyInteger("Segments Read", NULL, (int64) c->read.segments_read, es);
+	ExplainPropertyInteger("Vectors", NULL, (int64) c->read.vectors, es);
+	ExplainPropertyInteger("Vectors Read", NULL, (int64) c->read.vectors_read, es);
+	ExplainPropertyInteger("Recent Batches", NULL, (int64) c->read.recent, es);
+	ExplainPropertyInteger("Split Traces", NULL, (int64) c->read.split_traces, es);
 	ExplainPropertyInteger("Traces Inspected", NULL, (int64) c->traces_inspected, es);
 	ExplainPropertyInteger("Traces Matched", NULL, (int64) c->traces_matched, es);
 	ExplainPropertyInteger("Spans Inspected", NULL, (int64) c->spans_inspected, es);
 	ExplainPropertyInteger("Spans Matched", NULL, (int64) c->spans_matched, es);
-	ExplainPropertyInteger("Bytes Read", NULL, (int64) c->bytes_read, es);
+	ExplainPropertyInteger("Bytes Read", NULL, (int64) c->read.bytes_read, es);
 }

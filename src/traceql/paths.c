@@ -3,6 +3,7 @@
  *	  Planning traceql(): the path and plan of its scan node, and the estimate of its rows.
  */
 #include "traceql/plan.h"
+#include "traceql/query.h"
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"

@@ -18,6 +18,7 @@
 
 #include "postgres.h"
 #include "traceql/eval/eval.h"
+#include "traceql/reader.h"
 
 typedef struct TraceqlRequest
 {
@@ -39,13 +40,7 @@ typedef struct TraceqlRequest
 
 typedef struct TraceqlSearchCounters
 {
-	uint64 segments;
-	uint64 segments_read;
-	uint64 vectors;
-	uint64 vectors_read;
-	uint64 recent;       /* recent batches */
-	uint64 split_traces; /* gathered from several images */
-	uint64 bytes_read;
+	ReaderCounters read;
 	uint64 traces_matched;
 	uint64 spans_matched;
 	uint64 spans_inspected;
@@ -53,9 +48,6 @@ typedef struct TraceqlSearchCounters
 } TraceqlSearchCounters;
 
 typedef struct TraceqlSearch TraceqlSearch;
-
-/* Settings tempo.query_memory and tempo.max_trace_spans. Called once, from _PG_init. */
-extern void traceql_define_settings(void);
 
 /*
  * Errors: 53400 more memory than tempo.query_memory, 22000 a trace beyond tempo.max_trace_spans or what

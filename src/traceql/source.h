@@ -73,8 +73,7 @@ typedef struct Split Split;
  * Find them, and the rows of those that overlap [from, to]; NULL when there are none. Their rows are read
  * in chunks of whole traces.
  */
-typedef void (*MemoryCheck)(MemoryContext context);
-extern Split *split_find(Source *source, MemoryCheck check, bool has_from, int64 from, bool has_to, int64 to);
+extern Split *split_find(Source *source, bool has_from, int64 from, bool has_to, int64 to);
 extern bool split_has(const Split *split, int tenant, const uint8 *trace_id);
 /* The next chunk as a sorted batch with traces; NULL at the end. Lives until the next call. */
 extern Batch *split_next(Split *split);

@@ -9,6 +9,7 @@
 #include "traceql/source.h"
 
 #include "miscadmin.h"
+#include "traceql/query.h"
 #include "utils/memutils.h"
 
 #define CHUNK_ROWS 65536 /* a chunk ends with the trace that reaches this */
@@ -39,7 +40,6 @@ typedef struct SplitRow
 struct Split
 {
 	Source *source;
-	MemoryCheck check; /* called between vectors */
 	MemoryContext context;
 	HTAB *traces;
 	uint32 ninputs;
@@ -172,7 +172,7 @@ take_recent(Split *split, SourceUnit *unit, Arena *arena)
 
 	for (uint32 v = 0; v < image_summary(image)->nvectors; v++)
 	{
-		split->check(split->context);
+		query_check_memory(split->context);
 		take_recent_vector(split, unit, image_vector_info(image, v)->first_row,
 						   image_vector(image, v, arena));
 	}
@@ -190,7 +190,7 @@ visit_vector(Split *split, SourceUnit *unit, Image *image, uint32 v, VectorVisit
 	MemoryContext context = AllocSetContextCreate(split->context, "traceql vector", ALLOCSET_DEFAULT_SIZES);
 	bool keep = false;
 
-	split->check(split->context);
+	query_check_memory(split->context);
 	visit(split, unit, image, v, image_vector(image, v, store_arena(context)), &keep);
 	*kept |= keep;
 	if (!keep)
@@ -388,13 +388,12 @@ split_create(Source *source)
 }
 
 Split *
-split_find(Source *source, MemoryCheck check, bool has_from, int64 from, bool has_to, int64 to)
+split_find(Source *source, bool has_from, int64 from, bool has_to, int64 to)
 {
 	Split *split = split_create(source);
 	MemoryContext old = MemoryContextSwitchTo(split->context);
 	Arena *arena;
 
-	split->check = check;
 	/* All are needed until the end, and most are small: one arena. */
 	arena = store_arena(split->context);
 	for (int i = 0; i < source->nrecent; i++)

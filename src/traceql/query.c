@@ -1,0 +1,82 @@
+/*
+ * query.c
+ *	  Settings, limits and errors of TraceQL queries; see query.h.
+ */
+#include "traceql/query.h"
+
+#include <limits.h>
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+static int query_memory = 1024 * 1024;
+static int max_trace_spans = 1000000;
+
+void
+traceql_define_settings(void)
+{
+	DefineCustomIntVariable("tempo.query_memory", "Memory one TraceQL query may use.",
+							"A query that needs more is an error. 0 is no limit.", &query_memory, 1024 * 1024,
+							0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB | GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"tempo.max_trace_spans", "Spans of a trace up to which TraceQL works out its structure.",
+		"A query that needs the tree of a larger one is an error. 0 is no limit.", &max_trace_spans, 1000000,
+		0, INT_MAX, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+}
+
+void
+query_check_memory(MemoryContext context)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (query_memory > 0 && MemoryContextMemAllocated(context, true) / 1024 > (Size) query_memory)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("TraceQL query needs more memory than tempo.query_memory (%d kB)", query_memory),
+				 errhint("Ask for a shorter time range, or fewer traces or series, or set tempo.query_memory "
+						 "higher.")));
+}
+
+uint32
+query_max_trace_spans(void)
+{
+	return (uint32) max_trace_spans;
+}
+
+static void
+refuse(Str query, const TraceqlError *err)
+{
+	int code = err->kind == TQL_ERROR_UNSUPPORTED ? ERRCODE_FEATURE_NOT_SUPPORTED : ERRCODE_SYNTAX_ERROR;
+	char *text = pnstrdup(query.p, query.len);
+
+	ereport(ERROR,
+			(errcode(code), errmsg("invalid TraceQL query: %s", err->message),
+			 internalerrposition((int) pg_mbstrlen_with_len(text, (int) Min(err->offset, query.len)) + 1),
+			 internalerrquery(text)));
+}
+
+TraceqlQuery *
+query_parse(Arena *arena, Str text)
+{
+	TraceqlError err;
+	TraceqlQuery *query = traceql_parse(arena, text, &err);
+
+	if (!query)
+		refuse(text, &err);
+	return query;
+}
+
+static void
+on_interrupt(void *ctx)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+on_fail(void *ctx, const char *message)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("TraceQL query failed: %s", message)));
+}
+
+const TraceqlHooks query_hooks = {.interrupt = on_interrupt, .fail = on_fail};

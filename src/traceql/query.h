@@ -1,0 +1,24 @@
+/*
+ * query.h
+ *	  What everything that runs a TraceQL query in the server shares: settings, limits, errors.
+ */
+#ifndef TEMPO_TRACEQL_QUERY_H
+#define TEMPO_TRACEQL_QUERY_H
+
+#include "postgres.h"
+#include "traceql/eval/eval.h"
+
+/* Settings tempo.query_memory and tempo.max_trace_spans. Called once, from _PG_init. */
+extern void traceql_define_settings(void);
+
+/* Hears cancel, and raises (53400) when context and what is below hold more than tempo.query_memory. */
+extern void query_check_memory(MemoryContext context);
+extern uint32 query_max_trace_spans(void);
+
+/* The tree of a query; raises 42601 or 0A000 with the position in the text when it is refused. */
+extern TraceqlQuery *query_parse(Arena *arena, Str text);
+
+/* Interrupts, and failures of evaluation as 22000. */
+extern const TraceqlHooks query_hooks;
+
+#endif

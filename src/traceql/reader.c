@@ -1,0 +1,263 @@
+/*
+ * reader.c
+ *	  Going through a source; see reader.h.
+ */
+#include "traceql/reader.h"
+
+#include "utils/memutils.h"
+
+struct Reader
+{
+	MemoryContext context;
+	Source *source;
+	ReaderRequest request;
+	ReaderCounters counters;
+	bool started;
+	Split *split; /* NULL: no traces to gather, or all of them done and nothing to skip */
+	bool split_done;
+	int nunits;    /* images to read one by one */
+	int next;      /* of those */
+	uint64 number; /* of the unit's dictionaries */
+	SourceUnit *unit;
+	Image *image; /* the one at hand */
+	uint32 vector;
+	MemoryContext image_context;
+	Arena *arena; /* of the vector at hand */
+};
+
+Reader *
+reader_begin(Source *source, const ReaderRequest *request)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "traceql reader", ALLOCSET_DEFAULT_SIZES);
+	Reader *reader = MemoryContextAllocZero(context, sizeof(Reader));
+
+	reader->context = context;
+	reader->source = source;
+	reader->request = *request;
+	reader->arena = store_arena(context);
+	reader->nunits = source->nsegments + (request->spans ? source->nrecent : 0);
+	reader->counters.segments = source->nsegments;
+	reader->counters.recent = source->nrecent;
+	return reader;
+}
+
+/* ---- images ---- */
+
+static bool
+is_segment(const Reader *reader)
+{
+	return reader->unit->unit.kind == UNIT_SEGMENT;
+}
+
+static void
+close_image(Reader *reader)
+{
+	if (!reader->image)
+		return;
+	reader->source->bytes_read += image_counters(reader->image).bytes_read;
+	reader->image = NULL;
+	arena_reset(reader->arena);
+	MemoryContextDelete(reader->image_context);
+	reader->image_context = NULL;
+}
+
+static bool
+range_wanted(const Reader *reader, uint64 start_min, uint64 start_max, uint64 end_max)
+{
+	return reader->request.wanted(reader->request.ctx, start_min, start_max, end_max);
+}
+
+/* false: no row of it is asked for. */
+static bool
+open_image(Reader *reader, SourceUnit *unit)
+{
+	const ImageSummary *s = &unit->unit.summary;
+
+	reader->unit = unit;
+	if (is_segment(reader))
+		reader->counters.vectors += s->nvectors;
+	if (unit->unit.has_range && !range_wanted(reader, s->start_min, s->start_max, s->end_max))
+		return false;
+	reader->image_context = AllocSetContextCreate(reader->context, "traceql segment", ALLOCSET_DEFAULT_SIZES);
+	reader->image =
+		store_open(unit->rel, reader->source->snapshot, &unit->unit, store_arena(reader->image_context));
+	reader->vector = 0;
+	reader->number++;
+	if (is_segment(reader))
+	{
+		if (source_segment_tenant(reader->source, unit, reader->image) < 0)
+		{
+			close_image(reader);
+			return false;
+		}
+		reader->counters.segments_read++;
+	}
+	return true;
+}
+
+static bool
+open_next(Reader *reader)
+{
+	Source *source = reader->source;
+
+	close_image(reader);
+	while (reader->next < reader->nunits)
+	{
+		int i = reader->next++;
+
+		if (open_image(reader,
+					   i < source->nsegments ? &source->segments[i] : &source->recent[i - source->nsegments]))
+			return true;
+	}
+	return false;
+}
+
+/* ---- units ---- */
+
+static uint8 *
+split_traces(Reader *reader, Batch *batch)
+{
+	Column *id;
+	uint8 *skip;
+
+	if (!reader->split)
+		return NULL;
+	id = batch_column(batch, LEVEL_TRACE, TC_ID);
+	skip = arena_alloc0(reader->arena, id->n + 1);
+	for (uint32_t t = 0; t < id->n; t++)
+		skip[t] = split_has(reader->split, reader->unit->tenant, id->fixed + 16 * (size_t) t);
+	return skip;
+}
+
+/* Rows of the tenant asked for: a recent batch may hold several. NULL: all. */
+static uint8 *
+tenant_rows(Reader *reader, Batch *batch)
+{
+	const char *tenant = reader->source->tenant;
+	Column *column;
+	uint8 *asked;
+	uint8 *rows;
+
+	if (!tenant || is_segment(reader))
+		return NULL;
+	column = batch_column(batch, LEVEL_SPAN, SC_TENANT);
+	asked = arena_alloc(reader->arena, column->ndict + 1);
+	rows = arena_alloc(reader->arena, column->n + 1);
+	for (uint32 i = 0; i < column->ndict; i++)
+		asked[i] = str_eq(column->dict[i], str_lit(tenant));
+	for (uint32 r = 0; r < column->n; r++)
+		rows[r] = asked[column->codes[r]];
+	return rows;
+}
+
+static uint8 *
+visible_rows(Reader *reader, uint64 first_row, Batch *batch)
+{
+	uint8 *rows = tenant_rows(reader, batch);
+	uint32 n = batch_nrows(batch);
+
+	if (!reader->source->policies)
+		return rows;
+	if (!rows)
+	{
+		rows = arena_alloc(reader->arena, n + 1);
+		memset(rows, 1, n);
+	}
+	for (uint32 r = 0; r < n; r++)
+		rows[r] &= policy_sees(reader->source, reader->unit, first_row + r);
+	return rows;
+}
+
+/* The next vector of the image at hand; false when it is not wanted. */
+static bool
+read_vector(Reader *reader, ReaderUnit *out)
+{
+	uint32 v = reader->vector++;
+	const ImageVector *info = image_vector_info(reader->image, v);
+
+	if (!range_wanted(reader, (uint64) info->start_min, (uint64) info->start_max, (uint64) info->end_max))
+		return false;
+	if (is_segment(reader))
+		reader->counters.vectors_read++;
+	arena_reset(reader->arena);
+	*out = (ReaderUnit){.source = reader->number};
+	out->batch = image_vector(reader->image, v, reader->arena);
+	if (reader->request.spans)
+		out->rows = visible_rows(reader, info->first_row, out->batch);
+	else
+	{
+		out->batch = policy_filter(reader->source, reader->unit, info->first_row, out->batch, reader->arena);
+		if (out->batch)
+			out->skip = split_traces(reader, out->batch);
+	}
+	return out->batch != NULL;
+}
+
+static bool
+read_split(Reader *reader, ReaderUnit *out)
+{
+	Batch *batch = reader->split && !reader->split_done ? split_next(reader->split) : NULL;
+
+	if (!batch)
+	{
+		reader->split_done = true;
+		return false;
+	}
+	*out = (ReaderUnit){.batch = batch, .source = ++reader->number};
+	return true;
+}
+
+static void
+find_split(Reader *reader)
+{
+	const ReaderRequest *r = &reader->request;
+
+	reader->started = true;
+	if (r->spans)
+		return;
+	reader->split = split_find(reader->source, r->has_from, r->from, r->has_to, r->to);
+	if (reader->split)
+		reader->counters.split_traces = split_count(reader->split);
+}
+
+/* Split traces are the newest as a rule, so they come first. */
+bool
+reader_next(Reader *reader, ReaderUnit *out)
+{
+	MemoryContext old = MemoryContextSwitchTo(reader->context);
+	bool found;
+
+	if (!reader->started)
+		find_split(reader);
+	found = read_split(reader, out);
+	while (!found)
+	{
+		if (reader->image && reader->vector < image_summary(reader->image)->nvectors)
+			found = read_vector(reader, out);
+		else if (!open_next(reader))
+			break;
+	}
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+ReaderCounters
+reader_counters(const Reader *reader)
+{
+	ReaderCounters c = reader->counters;
+
+	c.bytes_read = reader->source->bytes_read;
+	if (reader->image)
+		c.bytes_read += image_counters(reader->image).bytes_read;
+	return c;
+}
+
+void
+reader_end(Reader *reader)
+{
+	close_image(reader);
+	if (reader->split)
+		split_close(reader->split);
+	MemoryContextDelete(reader->context);
+}
