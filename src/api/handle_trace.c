@@ -7,7 +7,7 @@
 #include "api/handlers.h"
 #include "api/json_write.h"
 #include "api/trace.h"
-#include "exec/trace_lookup.h"
+#include "traceql/trace_lookup.h"
 #include "ingest/otlp.h"
 
 #define NS_PER_SECOND UINT64CONST(1000000000)

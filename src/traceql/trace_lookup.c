@@ -4,21 +4,16 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/lsyscache.h"
-#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
-#include "exec/trace_lookup.h"
-#include "merge/partition.h"
-#include "store/store.h"
+#include "traceql/source.h"
+#include "traceql/trace_lookup.h"
 
 /* Rows found so far; inputs[i] is the batch that refs with batch = i point into. */
 typedef struct Found
 {
+	const Source *source;
 	Arena *arena;
 	const uint8 *trace_id;
 	Str tenant;
@@ -29,23 +24,6 @@ typedef struct Found
 	uint32 nrefs;
 	uint32 refs_cap;
 } Found;
-
-Oid
-spans_check_readable(void)
-{
-	Oid spans = partition_parent();
-	AclResult acl = pg_class_aclcheck(spans, GetUserId(), ACL_SELECT);
-
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, "spans");
-	if (check_enable_rls(spans, InvalidOid, false) == RLS_ENABLED)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cannot look up a trace under row-level security"),
-						errdetail("Policies on \"tempo.spans\" apply to role \"%s\".",
-								  GetUserNameFromId(GetUserId(), false)),
-						errhint("Query tempo.spans in SQL, where the policies are enforced.")));
-	return spans;
-}
 
 static void
 add_input(Found *f, Batch *batch)
@@ -73,10 +51,12 @@ add_row(Found *f, uint32 row)
 	f->refs[f->nrefs++] = (RowRef){.batch = f->ninputs - 1, .row = row};
 }
 
+/* Is the row of the tenant asked about, and one the user may see? */
 static bool
-same_tenant(Found *f, Batch *batch, uint32 row)
+row_asked(Found *f, const SourceUnit *unit, uint64 first_row, Batch *batch, uint32 row)
 {
-	return str_eq(column_str(batch_column(batch, LEVEL_SPAN, SC_TENANT), row), f->tenant);
+	return str_eq(column_str(batch_column(batch, LEVEL_SPAN, SC_TENANT), row), f->tenant) &&
+		   policy_sees(f->source, unit, first_row + row);
 }
 
 /* Position of the trace in a sorted vector, or -1. */
@@ -103,36 +83,40 @@ find_in_vector(Batch *batch, const uint8 *trace_id)
 }
 
 static void
-collect_sorted(Found *f, Image *image)
+collect_sorted(Found *f, const SourceUnit *unit, Image *image)
 {
 	int64 v = image_maybe_trace(image, f->trace_id) ? image_find_trace(image, f->trace_id) : -1;
+	uint64 first_row;
 	Batch *batch;
 	int64 t;
 
 	if (v < 0)
 		return;
 	batch = image_vector(image, (uint32) v, f->arena);
+	first_row = image_vector_info(image, (uint32) v)->first_row;
 	t = find_in_vector(batch, f->trace_id);
 	if (t < 0)
 		return;
 	add_input(f, batch);
 	for (uint32 row = batch->trace_first[t]; row < batch->trace_first[t + 1]; row++)
-		if (same_tenant(f, batch, row))
+		if (row_asked(f, unit, first_row, batch, row))
 			add_row(f, row);
 }
 
 static void
-collect_unsorted(Found *f, Image *image)
+collect_unsorted(Found *f, const SourceUnit *unit, Image *image)
 {
 	for (uint32 v = 0; v < image_summary(image)->nvectors; v++)
 	{
 		Batch *batch = image_vector(image, v, f->arena);
 		const uint8 *ids = batch_column(batch, LEVEL_SPAN, SC_TRACE_ID)->fixed;
+		uint64 first_row = image_vector_info(image, v)->first_row;
 		bool added = false;
 
 		CHECK_FOR_INTERRUPTS();
 		for (uint32 row = 0; row < batch_nrows(batch); row++)
-			if (memcmp(ids + 16 * (size_t) row, f->trace_id, 16) == 0 && same_tenant(f, batch, row))
+			if (memcmp(ids + 16 * (size_t) row, f->trace_id, 16) == 0 &&
+				row_asked(f, unit, first_row, batch, row))
 			{
 				if (!added)
 					add_input(f, batch);
@@ -152,23 +136,21 @@ unit_may_hold(const StoreUnit *unit, const uint8 *trace_id, uint64 from, uint64 
 }
 
 static void
-collect_leaf(Found *f, Relation leaf, uint64 from, uint64 to)
+collect_units(Found *f, SourceUnit *units, int n, uint64 from, uint64 to)
 {
-	int nunits;
-	StoreUnit *units;
-
-	if (!store_profile(leaf)->spans)
-		return;
-	units = store_units(leaf, GetActiveSnapshot(), &nunits);
-	for (int i = 0; i < nunits; i++)
+	for (int i = 0; i < n; i++)
 	{
+		const StoreUnit *unit = &units[i].unit;
+		Image *image;
+
 		CHECK_FOR_INTERRUPTS();
-		if (!unit_may_hold(&units[i], f->trace_id, from, to))
+		if (!unit_may_hold(unit, f->trace_id, from, to))
 			continue;
-		if (units[i].kind == UNIT_SEGMENT)
-			collect_sorted(f, store_open(leaf, GetActiveSnapshot(), &units[i], f->arena));
+		image = store_open(units[i].rel, f->source->snapshot, unit, f->arena);
+		if (unit->kind == UNIT_SEGMENT)
+			collect_sorted(f, &units[i], image);
 		else
-			collect_unsorted(f, store_open(leaf, GetActiveSnapshot(), &units[i], f->arena));
+			collect_unsorted(f, &units[i], image);
 	}
 }
 
@@ -192,25 +174,14 @@ assemble(Found *f)
 Batch *
 trace_lookup(const uint8 trace_id[16], const char *tenant, uint64 from, uint64 to, Arena *arena)
 {
-	Oid spans = spans_check_readable();
-	Relation parent = table_open(spans, AccessShareLock);
-	List *leaves = find_inheritance_children(spans, AccessShareLock);
-	Found f = {.arena = arena, .trace_id = trace_id, .tenant = str_lit(tenant)};
-	List *open = NIL;
-	ListCell *lc;
+	Source *source = source_open(CurrentMemoryContext, GetActiveSnapshot(), tenant);
+	Found f = {.source = source, .arena = arena, .trace_id = trace_id, .tenant = str_lit(tenant)};
 	Batch *batch;
 
-	foreach (lc, leaves)
-	{
-		Relation leaf = table_open(lfirst_oid(lc), NoLock);
-
-		/* images read on demand: the relation stays open until the rows are copied */
-		open = lappend(open, leaf);
-		collect_leaf(&f, leaf, from, to);
-	}
+	collect_units(&f, source->segments, source->nsegments, from, to);
+	collect_units(&f, source->recent, source->nrecent, from, to);
+	/* images are read on demand: relations stay open until the rows are copied */
 	batch = assemble(&f);
-	foreach (lc, open)
-		table_close((Relation) lfirst(lc), NoLock);
-	table_close(parent, NoLock);
+	source_close(source);
 	return batch;
 }
