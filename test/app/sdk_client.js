@@ -22,9 +22,11 @@ diag.setLogger(
 );
 
 const { OTLPTraceExporter } = require(exporters[protocol]);
+// A batch that fills up leaves at once, and forceFlush does not wait for it: so it may not fill up.
+const batch = { maxQueueSize: 100000, maxExportBatchSize: Number(count) + 1 };
 const provider = new BasicTracerProvider({
   resource: new Resource({ 'service.name': `sdk-${protocol}-${compression}`, 'service.instance.id': 'a', 'process.pid': process.pid }),
-  spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, compression }), { maxQueueSize: 100000, maxExportBatchSize: 512 })],
+  spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, compression }), batch)],
 });
 const tracer = provider.getTracer('sdk-client', '1.0.0');
 
