@@ -102,7 +102,7 @@ whole_row_desc(TupleDesc scan_desc, List *names)
 static void
 check_rights(CustomScan *plan)
 {
-	Oid funcid = linitial_oid(linitial_node(List, plan->custom_private));
+	Oid funcid = linitial_oid((List *) linitial(plan->custom_private)); /* an OidList */
 
 	AclResult acl = compat_function_aclcheck(funcid, GetUserId(), ACL_EXECUTE);
 
