@@ -6,7 +6,7 @@ use FindBin;
 use PostgreSQL::Test::Utils;
 use TempoTest;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 my $seconds = $ENV{TEMPO_SECONDS} || 25;
 my ($senders, $spans, $days) = (8, 20, 2);
@@ -76,17 +76,12 @@ BEGIN
     END LOOP;
 END $$;
 
--- A merge undone with its subtransaction, one cut short, and one that stays.
+-- A merge undone with its subtransaction.
 CREATE FUNCTION merge_and_regret() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM tempo_merge();
     RAISE 'regret';
 EXCEPTION WHEN raise_exception THEN
-END $$;
-CREATE FUNCTION merge_cut_short() RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM tempo_merge();
-EXCEPTION WHEN query_canceled THEN
 END $$;
 
 -- Twenty spans of one request through SQL; a transaction that fails leaves none.
@@ -119,6 +114,25 @@ sub loop
 		exec 'pgbench', '-n', '-c', $clients, '-T', $seconds, '-f', "$file.sql", @options, $node->connstr('postgres') or die;
 	}
 	return { what => $what, pid => $pid, out => "$file.out" };
+}
+
+# Merges that are cancelled after a moment; says what else went wrong.
+sub cut_short
+{
+	my $pid = fork // die "fork: $!";
+
+	return $pid if $pid;
+	open STDOUT, '>', "$dir/cut_short" or die;
+	open STDERR, '>&', \*STDOUT or die;
+	my $end = time + $seconds;
+	while (time < $end)
+	{
+		my $ms = 1 + int rand 60;
+		system 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "SET statement_timeout = $ms", '-c', 'SELECT tempo_merge()';
+		sleep 0.1;
+	}
+	require POSIX;
+	POSIX::_exit(0);
 }
 
 sub finished
@@ -161,7 +175,6 @@ SQL
 	loop('checks', 1, "SELECT check_now();\n\\sleep 200 ms\n"),
 	loop('merges', 1, "SELECT tempo_merge();\n\\sleep 100 ms\n"),
 	loop('merges undone', 1, "SELECT merge_and_regret();\n\\sleep 100 ms\n"),
-	loop('merges cut short', 1, "\\set ms random(1, 60)\nSET statement_timeout = :ms;\nSELECT merge_cut_short();\nSET statement_timeout = 0;\n\\sleep 100 ms\n"),
 	loop('vacuums', 1, "VACUUM tempo.spans;\n\\sleep 200 ms\nVACUUM (FREEZE) tempo.spans;\nANALYZE tempo.spans;\n\\sleep 200 ms\n"),
 	loop('writers in SQL', 2, <<'SQL'));
 BEGIN;
@@ -178,7 +191,13 @@ ROLLBACK;
 \sleep 20 ms
 SQL
 
+my $cutting = cut_short();
+
 my @figures = map { finished($_) } @loops;
+waitpid $cutting, 0;
+my @cut = slurp_file("$dir/cut_short") =~ /^(.+)$/mg;
+is_deeply([ grep { !/^\d+$|canceling statement due to statement timeout/ } @cut ], [], 'merges cut short: no other errors');
+cmp_ok(scalar(grep { /timeout/ } @cut), '>', 0, 'some were');
 append_to_file("$dir/stop", 'stop');
 waitpid $_, 0 for @senders;
 
