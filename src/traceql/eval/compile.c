@@ -565,6 +565,44 @@ traceql_plan_pipeline(Arena *arena, const TraceqlPipeline *pipeline)
 	return plan;
 }
 
+TraceqlPlan *
+traceql_plan_filter(Arena *arena, const TraceqlExpr *filter)
+{
+	TraceqlPlan *plan = new_plan(arena);
+
+	plan->root = arena_alloc0(arena, sizeof(SetExpr));
+	plan->root->filter = filter ? compile_filter(plan, filter) : arena_alloc0(arena, sizeof(Filter));
+	plan->facts.nothing = expr_empty(plan->root);
+	return plan;
+}
+
+uint32_t
+traceql_plan_value(TraceqlPlan *plan, const TraceqlAttr *attr)
+{
+	return slot_of(plan, attr)->index;
+}
+
+bool
+traceql_plan_of_traces(const TraceqlPlan *plan)
+{
+	for (uint32_t i = 0; i < plan->nslots; i++)
+	{
+		switch (plan->slots[i]->intrinsic)
+		{
+			case TQL_TRACE_DURATION:
+			case TQL_ROOT_NAME:
+			case TQL_ROOT_SERVICE_NAME:
+			case TQL_NESTED_SET_LEFT:
+			case TQL_NESTED_SET_RIGHT:
+			case TQL_NESTED_SET_PARENT:
+			case TQL_CHILD_COUNT:
+			case TQL_TRACE_ID: return true;
+			default: break;
+		}
+	}
+	return false;
+}
+
 const TraceqlFacts *
 traceql_plan_facts(const TraceqlPlan *plan)
 {

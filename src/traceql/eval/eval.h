@@ -181,6 +181,13 @@ extern TraceqlPlan *traceql_plan(Arena *arena, const TraceqlQuery *query, const 
 /* The pipeline of a metrics query, as a search for the spans it measures. */
 extern TraceqlPlan *traceql_plan_pipeline(Arena *arena, const TraceqlPipeline *pipeline);
 
+/* { filter } by itself: for runs that are asked span by span. NULL is the filter that is true. */
+extern TraceqlPlan *traceql_plan_filter(Arena *arena, const TraceqlExpr *filter);
+/* Also make the values of an attribute known to traceql_unit_value(); returns its number. */
+extern uint32_t traceql_plan_value(TraceqlPlan *plan, const TraceqlAttr *attr);
+/* Does it speak of what only a whole trace tells: root, duration, tree? */
+extern bool traceql_plan_of_traces(const TraceqlPlan *plan);
+
 extern const TraceqlFacts *traceql_plan_facts(const TraceqlPlan *plan);
 /* Attributes and intrinsics the query speaks of, each once; NULL past the last. */
 extern const TraceqlAttr *traceql_plan_attribute(const TraceqlPlan *plan, uint32_t i);
@@ -197,5 +204,18 @@ extern TraceqlRun *traceql_run_begin(TraceqlPlan *plan, const TraceqlOptions *op
 extern void traceql_run_unit(TraceqlRun *run, Batch *unit, uint64_t source, const uint8_t *skip,
 							 Arena *scratch, const MatchSink *sink);
 extern const TraceqlCounters *traceql_run_counters(const TraceqlRun *run);
+
+/* ---- span by span ---- */
+
+/*
+ * Begin a unit without running the plan over it. Unless traceql_plan_of_traces(), the batch need not be
+ * sorted nor hold whole traces. Everything handed out lives in the unit and scratch; the next unit ends it.
+ */
+extern void traceql_unit_begin(TraceqlRun *run, Batch *unit, uint64_t source, Arena *scratch);
+/* For plans of traceql_plan_filter(): of rows, 1 or 0 each, zero those it drops; returns how many are left.
+ */
+extern uint32_t traceql_unit_filter(TraceqlRun *run, uint8_t *rows);
+/* Value of an attribute of traceql_plan_value() at a row; of an event or link: the first that has it. */
+extern EvalValue traceql_unit_value(TraceqlRun *run, uint32_t value, uint32_t row);
 
 #endif

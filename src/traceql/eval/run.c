@@ -152,3 +152,36 @@ traceql_run_unit(TraceqlRun *run, Batch *batch, uint64_t source, const uint8_t *
 	}
 	memset(&run->unit, 0, sizeof(run->unit));
 }
+
+/* ---- span by span ---- */
+
+void
+traceql_unit_begin(TraceqlRun *run, Batch *batch, uint64_t source, Arena *scratch)
+{
+	run->scratch = scratch;
+	unit_begin(run, batch, source);
+	run->counters.units++;
+	run->counters.rows += run->unit.nrows;
+}
+
+uint32_t
+traceql_unit_filter(TraceqlRun *run, uint8_t *rows)
+{
+	const SetExpr *root = run->plan->root;
+	uint8_t *kept = run_get_bytes(run);
+	uint32_t n = filter_rows(run, root->filter, rows, kept);
+
+	check_regexes(run);
+	memcpy(rows, kept, run->unit.nrows);
+	run_put_bytes(run, kept);
+	return n;
+}
+
+EvalValue
+traceql_unit_value(TraceqlRun *run, uint32_t value, uint32_t row)
+{
+	const Slot *slot = run->plan->slots[value];
+	Binding at = {.row = row, .event = ROW_FIRST, .link = ROW_FIRST};
+
+	return slot_value(run, slot, at);
+}
