@@ -86,5 +86,19 @@ INSERT INTO tempo.spans (tenant, trace_id, span_id, start_time) VALUES
 SELECT tempo_merge();
 SELECT relation, rows, traces, has_split FROM tempo.segments WHERE relation::text ~ 'spans_2026' ORDER BY relation, id;
 SELECT tempo_check();
+
+-- a partition with segments that is attached has no marks against its siblings, nor they against it: all of its
+-- traces count as split until its segments are written again
+CREATE TABLE late (LIKE tempo.spans INCLUDING DEFAULTS INCLUDING CONSTRAINTS) USING tempo;
+INSERT INTO late (tenant, trace_id, span_id, start_time) VALUES ('one', 'ff', '200', '2026-03-03 00:00:01Z'), ('one', 'ee', '201', '2026-03-03 00:00:01Z');
+SELECT tempo_merge('late');
+SELECT rows, has_split FROM tempo.segments WHERE relation = 'late'::regclass;
+ALTER TABLE tempo.spans ATTACH PARTITION late FOR VALUES FROM ('2026-03-03 00:00Z') TO ('2026-03-04 00:00Z');
+SELECT rows, has_split FROM tempo.segments WHERE relation = 'late'::regclass;
+SELECT DISTINCT trace_id FROM traceql('{ } | count() = 2') ORDER BY 1 DESC LIMIT 2;
+SELECT tempo_check();
+SELECT tempo_merge();
+SELECT id, level, rows, has_split FROM tempo.segments WHERE relation = 'late'::regclass;
+SELECT tempo_check();
 SET client_min_messages = warning;
 DROP TABLE m, mr, mv, tempo.spans CASCADE;

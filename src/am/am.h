@@ -54,7 +54,7 @@ extern void am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, Co
 
 /* ---- ddl.c ---- */
 extern void am_relation_set_new_filelocator(Relation rel, const RelFileLocator *newrnode, char persistence,
-										 TransactionId *freeze_xid, MultiXactId *minmulti);
+											TransactionId *freeze_xid, MultiXactId *minmulti);
 extern void am_relation_nontransactional_truncate(Relation rel);
 extern void am_relation_copy_data(Relation rel, const RelFileLocator *newrnode);
 extern void am_relation_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy);
@@ -63,8 +63,8 @@ extern Oid am_relation_toast_am(Relation rel);
 extern void am_relation_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages, double *tuples,
 									  double *allvisfrac);
 
-/* ---- refuse.c ---- */
+/* ---- hooks.c ---- */
 extern void am_refuse(Relation rel, const char *what) pg_attribute_noreturn();
-extern void am_refuse_init(void);
+extern void am_hooks_init(void);
 
 #endif

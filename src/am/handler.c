@@ -1,7 +1,7 @@
 /*
  * handler.c
  *	  The routine table of access method tempo, and the callbacks of what it does not do. The hooks in
- *	  refuse.c stop such statements earlier, with the statement named; these are for whoever gets past.
+ *	  hooks.c stop such statements earlier, with the statement named; these are for whoever gets past.
  */
 #include "postgres.h"
 

@@ -77,4 +77,11 @@ extern void merge_read_inputs(Relation rel, Companion *c, Snapshot snapshot, con
 extern bool merge_mark_split(Relation rel, Snapshot snapshot, uint64 tenant, const StoreUnit *kept, int nkept,
 							 Batch *batch);
 
+/*
+ * A table with segments became a partition: its traces may also be in its new siblings, and neither side
+ * has marks for that. Until its segments are merged again, which is due at once, all of its traces count
+ * as split. Its leaves, if it is partitioned.
+ */
+extern void merge_forget_marks(Oid relid);
+
 #endif

@@ -6,6 +6,7 @@
  * many wait, or when the oldest has waited for tempo.merge_delay. Age makes small segments. Those of one
  * tenant and of about one size (a factor of 8) are merged again when there are 8 of them, or when together
  * they fill a segment; so a row is rewritten once for each factor of 8, and never once its segment is full.
+ * Segments that came with an attached partition are written again for their marks.
  */
 #include "postgres.h"
 
@@ -139,6 +140,29 @@ choose_segments(const UnitList *segments, MergeInputs *in)
 	return false;
 }
 
+/* Segments whose marks are unknown, up to a segment's worth: writing them again makes the marks. */
+static bool
+choose_unmarked(const UnitList *segments, MergeInputs *in)
+{
+	uint64 rows = 0;
+
+	in->units = palloc(Max(segments->n, 1) * sizeof(StoreUnit));
+	in->kept = palloc(Max(segments->n, 1) * sizeof(StoreUnit));
+	for (int i = 0; i < segments->n; i++)
+	{
+		const StoreUnit *u = &segments->units[i];
+
+		if (u->marks_unknown && (in->n == 0 || rows + u->nrows <= (uint64) merge_segment_rows))
+		{
+			in->units[in->n++] = *u;
+			rows += u->nrows;
+		}
+		else
+			in->kept[in->nkept++] = *u;
+	}
+	return in->n > 0;
+}
+
 bool
 merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all, MergeInputs *in)
 {
@@ -156,6 +180,9 @@ merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all, MergeInput
 		in->nkept = segments.n;
 		return true;
 	}
+	if (choose_unmarked(&segments, in))
+		return true;
+	in->nkept = 0;
 	return choose_segments(&segments, in);
 }
 

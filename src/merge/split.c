@@ -9,10 +9,12 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "am/am.h"
 #include "merge/merge.h"
 #include "store/split.h"
@@ -109,4 +111,46 @@ merge_mark_split(Relation rel, Snapshot snapshot, uint64 tenant, const StoreUnit
 	foreach (lc, siblings(rel))
 		any |= mark_against_table(lfirst_oid(lc), snapshot, tenant, batch);
 	return any;
+}
+
+static void
+forget_marks(Relation rel)
+{
+	UnitList segments = {0};
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Companion c;
+	uint64 below;
+
+	companion_open(rel, RowExclusiveLock, &c);
+	directory_read(&c, snapshot, &segments, &below);
+	for (int i = 0; i < segments.n; i++)
+	{
+		StoreUnit *u = &segments.units[i];
+
+		if (u->marks_unknown || !u->has_range)
+			continue;
+		u->marks_unknown = u->has_split = true;
+		companion_delete(&c, &u->entry_tid);
+		directory_insert(&c, u, below, GetCurrentCommandId(true));
+	}
+	companion_close(&c);
+	UnregisterSnapshot(snapshot);
+}
+
+void
+merge_forget_marks(Oid relid)
+{
+	ListCell *lc;
+
+	CommandCounterIncrement();
+	foreach (lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation rel;
+
+		if (!am_is_tempo_oid(lfirst_oid(lc)))
+			continue;
+		rel = table_open(lfirst_oid(lc), RowExclusiveLock);
+		forget_marks(rel);
+		table_close(rel, NoLock);
+	}
 }

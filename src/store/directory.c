@@ -38,7 +38,8 @@ directory_insert(Companion *c, const StoreUnit *unit, uint64 below, CommandId ci
 	SegmentEntry e = {0};
 
 	e.magic = STORE_SEGMENT_MAGIC;
-	e.flags = (unit->has_range ? STORE_HAS_RANGE : 0) | (unit->has_split ? STORE_HAS_SPLIT : 0);
+	e.flags = (unit->has_range ? STORE_HAS_RANGE : 0) | (unit->has_split ? STORE_HAS_SPLIT : 0) |
+			  (unit->marks_unknown ? STORE_MARKS_UNKNOWN : 0);
 	e.id = unit->id;
 	e.first_row = unit->first_row;
 	e.bytes = unit->bytes;
@@ -83,7 +84,8 @@ directory_parse(Companion *c, const CompanionTuple *t, StoreUnit *unit, uint64 *
 	unit->level = e.level;
 	unit->entry_tid = t->tid;
 	unit->has_range = (e.flags & STORE_HAS_RANGE) != 0;
-	unit->has_split = (e.flags & STORE_HAS_SPLIT) != 0;
+	unit->marks_unknown = (e.flags & STORE_MARKS_UNKNOWN) != 0;
+	unit->has_split = unit->marks_unknown || (e.flags & STORE_HAS_SPLIT) != 0;
 	unit->made_at = e.made_at;
 	unit->summary.nrows = e.nrows;
 	unit->summary.ntraces = e.ntraces;

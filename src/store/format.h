@@ -78,10 +78,11 @@ typedef struct BatchHead
 	StoredRange range;
 } BatchHead;
 
-#define STORE_HAS_RANGE  0x0001
-#define STORE_HAS_SPLIT  0x0002 /* segments: some trace has TC_SPLIT set */
+#define STORE_HAS_RANGE     0x0001
+#define STORE_HAS_SPLIT     0x0002 /* segments: some trace has TC_SPLIT set */
+#define STORE_MARKS_UNKNOWN 0x0004 /* segments: came with an attached partition, any trace may be split */
 
-#define BATCH_HEAD_SHORT offsetof(BatchHead, range)
+#define BATCH_HEAD_SHORT    offsetof(BatchHead, range)
 
 /* Directory entry of a segment: the whole tuple. */
 typedef struct SegmentEntry

@@ -10,13 +10,7 @@
 #define TEMPO_SPLIT_H
 
 #include "postgres.h"
-#include "store/cursor.h"
 #include "store/store.h"
-
-/* Ids of the traces a segment marks, 16 bytes each, appended to ids. Only useful if unit->has_split. */
-extern void store_split_traces(Image *image, Arena *arena, Buf *ids);
-/* Ids of all traces in a unit: for recent batches. May hold an id more than once. */
-extern void store_all_traces(Image *image, Arena *arena, Buf *ids);
 
 /* Looks traces up in a segment: bloom, vector table, trace table. Cheapest when asked in ascending order. */
 typedef struct TraceFinder
@@ -30,11 +24,5 @@ typedef struct TraceFinder
 /* Everything is allocated in the current memory context, the vectors in a child of it. */
 extern void store_trace_finder(TraceFinder *f, Image *image);
 extern bool store_has_trace(TraceFinder *f, const uint8 trace_id[16]);
-
-/*
- * The split set of what a snapshot sees of several tables, sorted, each id once: *n ids of 16 bytes.
- * Tables are locked by the caller.
- */
-extern const uint8 *store_split_set(Relation *rels, int nrels, Snapshot snapshot, Arena *arena, uint64 *n);
 
 #endif

@@ -67,16 +67,17 @@ typedef struct StoreUnit
 	uint64 id;        /* segment id or first batch number; never reused */
 	uint64 first_row; /* row numbers [first_row, first_row + nrows) make the TIDs */
 	uint32 nrows;
-	BlockNumber block;    /* segments: first main-fork block */
-	uint32 nchunks;       /* recent batches: companion tuples, numbered from id */
-	uint64 bytes;         /* image length */
-	uint64 tenant;        /* segments: codec_hash64 of the tenant all rows have */
-	uint32 level;         /* segments: 1 = made of recent batches, more = made of segments */
-	bool has_split;       /* segments: TC_SPLIT is set for some trace */
-	int64 made_at;        /* TimestampTz of insert or merge */
-	bool has_range;       /* the ranges in summary are known: tables with the span profile */
+	BlockNumber block;  /* segments: first main-fork block */
+	uint32 nchunks;     /* recent batches: companion tuples, numbered from id */
+	uint64 bytes;       /* image length */
+	uint64 tenant;      /* segments: codec_hash64 of the tenant all rows have */
+	uint32 level;       /* segments: 1 = made of recent batches, more = made of segments */
+	bool has_split;     /* segments: TC_SPLIT is set for some trace */
+	bool marks_unknown; /* segments: any trace may be split, whatever TC_SPLIT says; has_split is set too */
+	int64 made_at;      /* TimestampTz of insert or merge */
+	bool has_range;     /* the ranges in summary are known: tables with the span profile */
 	ItemPointerData entry_tid; /* segments: the directory tuple */
-	ImageSummary summary; /* start/end/trace ranges for pruning when has_range; else just counts */
+	ImageSummary summary;      /* start/end/trace ranges for pruning when has_range; else just counts */
 } StoreUnit;
 
 /*

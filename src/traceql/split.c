@@ -204,7 +204,7 @@ take_marks(Split *split, SourceUnit *unit, Image *image, uint32 v, Batch *batch,
 	Column *mark = batch_column(batch, LEVEL_TRACE, TC_SPLIT);
 
 	for (uint32 t = 0; t < id->n; t++)
-		if (mark->i64[t])
+		if (mark->i64[t] || unit->unit.marks_unknown)
 			split_enter(split, unit->tenant, id->fixed + 16 * (size_t) t);
 }
 

@@ -1,7 +1,8 @@
 /*
- * refuse.c
- *	  Statements that access method tempo cannot run are refused at their start, whether or not they would
- *	  touch a row. Hooks call those that were there before them.
+ * hooks.c
+ *	  Hooks on statements. Those that access method tempo cannot run are refused at their start, whether or
+ *	  not they would touch a row; after ATTACH PARTITION the split marks of the new partition are void. Hooks
+ *	  call those that were there before them.
  */
 #include "postgres.h"
 
@@ -18,6 +19,7 @@
 #include "utils/rel.h"
 #include "am/am.h"
 #include "compat.h"
+#include "merge/merge.h"
 
 static ExecutorStart_hook_type next_executor_start;
 static ProcessUtility_hook_type next_process_utility;
@@ -189,19 +191,52 @@ check_utility(Node *stmt)
 	}
 }
 
+static bool
+attaches_partition(Node *stmt)
+{
+	ListCell *lc;
+
+	if (!IsA(stmt, AlterTableStmt) || ((AlterTableStmt *) stmt)->objtype != OBJECT_TABLE)
+		return false;
+	foreach (lc, ((AlterTableStmt *) stmt)->cmds)
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_AttachPartition)
+			return true;
+	return false;
+}
+
+/* See merge_forget_marks. */
+static void
+after_attach(AlterTableStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_AttachPartition)
+			merge_forget_marks(RangeVarGetRelid(castNode(PartitionCmd, cmd->def)->name, NoLock, false));
+	}
+}
+
 static void
 process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
 				ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
+	/* Other statements may free their own tree. */
+	bool attach = attaches_partition(pstmt->utilityStmt);
+
 	check_utility(pstmt->utilityStmt);
 	if (next_process_utility)
 		next_process_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
 	else
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, qc);
+	if (attach)
+		after_attach((AlterTableStmt *) pstmt->utilityStmt);
 }
 
 void
-am_refuse_init(void)
+am_hooks_init(void)
 {
 	next_executor_start = ExecutorStart_hook;
 	ExecutorStart_hook = executor_start;
@@ -212,5 +247,5 @@ am_refuse_init(void)
 void
 am_init(void)
 {
-	am_refuse_init();
+	am_hooks_init();
 }
