@@ -224,6 +224,7 @@ serve(Link *link, const char *msg, size_t len, MemoryContext context)
 	ApiRequest req;
 	ApiResponse res = {.status = 200, .content_type = "application/json"};
 	shm_mq_result result;
+	MemoryContext old;
 
 	if (!parse_request(msg, len, &head, str, &req.body))
 		elog(ERROR, "malformed message from the query worker");
@@ -234,7 +235,7 @@ serve(Link *link, const char *msg, size_t len, MemoryContext context)
 	req.content_type = str[LINK_CONTENT_TYPE];
 	req.tenant = str[LINK_TENANT];
 	req.body_len = head.body_len;
-	MemoryContextSwitchTo(context);
+	old = MemoryContextSwitchTo(context);
 	initStringInfo(&res.body);
 	pg_atomic_write_u32(&my_slot->busy, 1);
 	run_request(&req, &res, head.id, context);
@@ -243,6 +244,8 @@ serve(Link *link, const char *msg, size_t len, MemoryContext context)
 	if (res.status >= 400)
 		pg_atomic_fetch_add_u64(&my_slot->refused, 1);
 	result = send_response(link, head.id, &res, body_accepts_gzip(str[LINK_ACCEPT_ENCODING]));
+	/* Not left current: the next link must not be allocated in what is reset here. */
+	MemoryContextSwitchTo(old);
 	MemoryContextReset(context);
 	return result;
 }
