@@ -4,6 +4,8 @@
  */
 #include "traceql/reader.h"
 
+#include "traceql/split.h"
+
 #include "utils/memutils.h"
 
 struct Reader
@@ -212,11 +214,18 @@ static void
 find_split(Reader *reader)
 {
 	const ReaderRequest *r = &reader->request;
+	SplitRequest request = {.has_from = r->has_from,
+							.from = r->from,
+							.has_to = r->has_to,
+							.to = r->to,
+							.run = r->run,
+							.need = r->need,
+							.sources = &reader->number};
 
 	reader->started = true;
 	if (r->spans)
 		return;
-	reader->split = split_find(reader->source, r->has_from, r->from, r->has_to, r->to);
+	reader->split = split_find(reader->source, &request);
 	if (reader->split)
 		reader->counters.split_traces = split_count(reader->split);
 }

@@ -15,6 +15,7 @@
 #ifndef TEMPO_TRACEQL_READER_H
 #define TEMPO_TRACEQL_READER_H
 
+#include "traceql/eval/eval.h"
 #include "traceql/source.h"
 
 typedef struct ReaderRequest
@@ -27,6 +28,9 @@ typedef struct ReaderRequest
 	/* Is anything wanted of spans that start in [start_min, start_max] and end by end_max? */
 	bool (*wanted)(void *ctx, uint64 start_min, uint64 start_max, uint64 end_max);
 	void *ctx;
+	/* By traces: what parts of traces spread over images are tested for first; run NULL: for nothing. */
+	TraceqlRun *run;
+	uint32 need;
 } ReaderRequest;
 
 typedef struct ReaderUnit

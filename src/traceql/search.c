@@ -172,7 +172,9 @@ begin_reading(TraceqlSearch *search)
 							 .from = r->from,
 							 .to = r->to,
 							 .wanted = range_asked,
-							 .ctx = search};
+							 .ctx = search,
+							 .run = search->run,
+							 .need = traceql_plan_facts(search->plan)->need};
 
 	search->source = source_open(search->context, search->snapshot, r->tenant);
 	search->reader = reader_begin(search->source, &request);

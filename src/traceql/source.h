@@ -8,7 +8,6 @@
 
 #include "postgres.h"
 #include "store/store.h"
-#include "utils/hsearch.h"
 
 typedef struct SourceUnit
 {
@@ -63,21 +62,5 @@ policy_sees(const Source *source, const SourceUnit *unit, uint64 row)
  */
 extern Batch *policy_filter(const Source *source, const SourceUnit *unit, uint64 first_row, Batch *batch,
 							Arena *arena);
-
-/* ---- split.c ---- */
-
-/* Traces in more than one image, or in a recent batch. */
-typedef struct Split Split;
-
-/*
- * Find them, and the rows of those that overlap [from, to]; NULL when there are none. Their rows are read
- * in chunks of whole traces.
- */
-extern Split *split_find(Source *source, bool has_from, int64 from, bool has_to, int64 to);
-extern bool split_has(const Split *split, int tenant, const uint8 *trace_id);
-/* The next chunk as a sorted batch with traces; NULL at the end. Lives until the next call. */
-extern Batch *split_next(Split *split);
-extern uint64 split_count(const Split *split);
-extern void split_close(Split *split);
 
 #endif

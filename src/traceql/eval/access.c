@@ -132,6 +132,25 @@ first_of_shape(const KeyMap *map, const AttrShape *shape)
 	return -1;
 }
 
+/* Which shapes name which of the key's columns. */
+static void
+keymap_named(TraceqlRun *run, KeyMap *map, const AttrSet *set)
+{
+	uint64_t n = (uint64_t) set->nshapes * map->ncolumns;
+
+	if (map->cap_named < n)
+	{
+		map->cap_named = (uint32_t) (n > 2 * (uint64_t) map->cap_named ? n : 2 * (uint64_t) map->cap_named);
+		map->named = arena_alloc(run->arena, map->cap_named);
+	}
+	memset(map->named, 0, n);
+	for (uint32_t s = 0; s < set->nshapes; s++)
+		for (uint32_t i = 0; i < set->shapes[s].n; i++)
+			for (uint32_t k = 0; k < map->ncolumns; k++)
+				if (set->shapes[s].columns[i] == map->columns[k])
+					map->named[s * map->ncolumns + k] = 1;
+}
+
 static void
 keymap_shapes(TraceqlRun *run, KeyMap *map, const AttrSet *set)
 {
@@ -144,6 +163,7 @@ keymap_shapes(TraceqlRun *run, KeyMap *map, const AttrSet *set)
 	{
 		for (uint32_t s = 0; s < set->nshapes; s++)
 			map->first[s] = first_of_shape(map, &set->shapes[s]);
+		keymap_named(run, map, set);
 	}
 }
 
@@ -168,11 +188,18 @@ slot_keys(TraceqlRun *run, const Slot *slot)
 	}
 	state->map = map;
 	if (map->ncolumns)
-	{
-		state->shape = batch_shapes(batch, slot_level(slot));
 		state->cursor = arena_alloc0(run->scratch, map->ncolumns * sizeof(uint32_t));
-	}
 	return state;
+}
+
+const uint32_t *
+slot_shapes(TraceqlRun *run, const Slot *slot)
+{
+	SlotState *state = slot_keys(run, slot);
+
+	if (!state->shape && state->map->ncolumns)
+		state->shape = batch_shapes(run->unit.batch, slot_level(slot));
+	return state->shape;
 }
 
 /* Position of row, known to be there, looking first where the last look ended: rows mostly ascend. */
@@ -204,7 +231,7 @@ slot_level_value(TraceqlRun *run, const Slot *slot, uint32_t row)
 	int32_t k;
 	Value v;
 
-	if (!state->shape)
+	if (!slot_shapes(run, slot))
 		return nil;
 	k = state->map->first[state->shape[row]];
 	if (k < 0)

@@ -549,6 +549,7 @@ traceql_plan(Arena *arena, const TraceqlQuery *query, const char **why)
 	}
 	plan = new_plan(arena);
 	plan->root = compile_root(plan, query->search);
+	need_compile(plan);
 	plan->facts.nothing = expr_empty(plan->root);
 	plan->facts.most_recent = recent && recent->type == TQL_TYPE_BOOL && recent->b;
 	return plan;
@@ -561,6 +562,7 @@ traceql_plan_pipeline(Arena *arena, const TraceqlPipeline *pipeline)
 
 	plan->root = arena_alloc0(arena, sizeof(SetExpr));
 	plan->root->pipeline = compile_pipeline(plan, pipeline);
+	need_compile(plan);
 	plan->facts.nothing = expr_empty(plan->root);
 	return plan;
 }

@@ -171,6 +171,7 @@ typedef struct TraceqlFacts
 	bool nothing;     /* { false }: the answer is empty whatever is stored */
 	bool name_known;  /* answers carry span names (13.3) */
 	bool most_recent; /* hint */
+	uint32_t need;    /* bits of traceql_run_need; 0: nothing can be told from single spans */
 } TraceqlFacts;
 
 /*
@@ -203,6 +204,12 @@ extern TraceqlRun *traceql_run_begin(TraceqlPlan *plan, const TraceqlOptions *op
  */
 extern void traceql_run_unit(TraceqlRun *run, Batch *unit, uint64_t source, const uint8_t *skip,
 							 Arena *scratch, const MatchSink *sink);
+/*
+ * Which conditions of the query each row of mask satisfies, as bits of facts.need; a trace can only match
+ * when its spans together have all of them. The batch need not be sorted nor hold whole traces.
+ */
+extern void traceql_run_need(TraceqlRun *run, Batch *batch, uint64_t source, const uint8_t *mask,
+							 uint32_t *bits, Arena *scratch);
 extern const TraceqlCounters *traceql_run_counters(const TraceqlRun *run);
 
 /* ---- span by span ---- */

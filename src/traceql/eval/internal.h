@@ -133,6 +133,15 @@ struct Pipeline
 	Stage *stages;
 };
 
+/* One of the filters has to hold for some span of a trace that matches. */
+#define NEED_FILTERS 16
+#define NEED_CLAUSES 16
+typedef struct Clause
+{
+	uint32_t n;
+	Filter *filters[NEED_FILTERS];
+} Clause;
+
 struct TraceqlPlan
 {
 	Arena *arena;
@@ -147,6 +156,8 @@ struct TraceqlPlan
 	uint32_t nregexes;
 	uint32_t cap_regexes;
 	Regex **regexes;
+	uint32_t nneed;
+	Clause *need;
 	TraceqlFacts facts;
 };
 
@@ -177,12 +188,14 @@ typedef struct KeyMap
 	uint32_t cap_columns;
 	uint32_t *columns; /* indexes into AttrSet.columns */
 	int32_t *first;    /* per shape: index into columns of the first value of the key, -1 none */
+	uint8_t *named;    /* per shape, ncolumns each: does the shape name the column? */
+	uint32_t cap_named;
 } KeyMap;
 
 typedef struct SlotState
 {
 	const KeyMap *map;     /* SPAN, ANY, EVENT, LINK; NULL until slot_keys() */
-	const uint32_t *shape; /* per row; NULL when the unit has no such key */
+	const uint32_t *shape; /* per row; NULL until slot_shapes() */
 	uint32_t *cursor;      /* last position used in each column of the map */
 } SlotState;
 
@@ -279,6 +292,9 @@ extern bool regex_exceeded(const Regex *regex);
 /* Hear cancel. Call in loops over rows, bindings, sets. */
 extern void run_tick(TraceqlRun *run);
 extern void run_fail(TraceqlRun *run, const char *message) __attribute__((noreturn));
+/* Make batch the unit at hand. Without LEVEL_TRACE nothing of traces may be asked. */
+extern void unit_begin(TraceqlRun *run, Batch *batch, uint64_t source);
+extern void run_check_regexes(TraceqlRun *run);
 /* A byte a row, not zeroed; give back with run_put_bytes. */
 extern uint8_t *run_get_bytes(TraceqlRun *run);
 extern void run_put_bytes(TraceqlRun *run, uint8_t *bytes);
@@ -293,6 +309,8 @@ extern void dict_cache_use(TraceqlRun *run, DictCache *cache, const Column *colu
 /* The level a slot's custom attributes are at. */
 extern Level slot_level(const Slot *slot);
 extern SlotState *slot_keys(TraceqlRun *run, const Slot *slot);
+/* The shape of each row, or NULL when the unit has no such key. */
+extern const uint32_t *slot_shapes(TraceqlRun *run, const Slot *slot);
 /* Value at a row of the slot's level, NIL when the row lacks the key. */
 extern EvalValue slot_level_value(TraceqlRun *run, const Slot *slot, uint32_t row);
 /* The column whose entries hold attributes for RESOURCE, ANY and SCOPE; SLOT_ANY's resource part. */
@@ -330,6 +348,10 @@ extern bool leaf_truth(TraceqlRun *run, const Node *node, const uint8_t *mask, u
 
 /* out[row] = 1 where mask and all of the filter hold, else 0. Returns the number of ones. */
 extern uint32_t filter_rows(TraceqlRun *run, const Filter *filter, const uint8_t *mask, uint8_t *out);
+
+/* ---- need.c ---- */
+
+extern void need_compile(TraceqlPlan *plan);
 
 /* ---- sets.c, structure.c, group.c, pipeline.c, result.c ---- */
 

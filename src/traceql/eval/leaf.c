@@ -198,12 +198,30 @@ type_seen(uint8_t column, uint8_t literal)
 	}
 }
 
-/* Overwrites out at the rows that have the key, where the first value of the key is the one that counts. */
+/* Put the truth of the k-th column's values at their rows, where the first value of a key counts. */
+static void
+scatter(TraceqlRun *run, const Slot *slot, uint32_t k, const uint8_t *truth, uint32_t n, uint8_t *out)
+{
+	const KeyMap *map = slot_keys(run, slot)->map;
+	const uint32_t *shape = slot_shapes(run, slot);
+	const uint8_t *named = map->named + k;
+	uint32_t at = 0;
+
+	for (uint32_t r = 0; r < run->unit.nrows && at < n; r++)
+	{
+		if (!named[shape[r] * map->ncolumns])
+			continue;
+		if (map->ncolumns == 1 || map->first[shape[r]] == (int32_t) k)
+			out[r] = truth[at];
+		at++;
+	}
+}
+
+/* Overwrites out at the rows where a value compares true; they read false so far. */
 static void
 attr_compare(TraceqlRun *run, const Node *node, const Slot *slot, uint8_t *out)
 {
-	SlotState *state = slot_keys(run, slot);
-	const KeyMap *map = state->map;
+	const KeyMap *map = slot_keys(run, slot)->map;
 	const AttrSet *set = run->unit.batch->level[LEVEL_SPAN].attrs;
 
 	for (uint32_t k = 0; k < map->ncolumns; k++)
@@ -214,16 +232,12 @@ attr_compare(TraceqlRun *run, const Node *node, const Slot *slot, uint8_t *out)
 
 		if (!type_seen(set->columns[index].type, node->right->value.type))
 			continue;
-		column = batch_attr_rows(run->unit.batch, LEVEL_SPAN, index);
+		column = batch_attr_column(run->unit.batch, LEVEL_SPAN, index);
 		truth = arena_alloc(run->scratch, column->values.n + 1);
 		decide_values(run, node, column, truth);
-		for (uint32_t i = 0; i < column->values.n; i++)
-		{
-			uint32_t row = column->rows[i];
-
-			if (map->ncolumns == 1 || map->first[state->shape[row]] == (int32_t) k)
-				out[row] = truth[i];
-		}
+		/* A strict comparison with a literal does not raise: true is all there is to tell. */
+		if (column->values.n && memchr(truth, TRI_TRUE, column->values.n))
+			scatter(run, slot, k, truth, column->values.n, out);
 	}
 }
 
@@ -231,13 +245,14 @@ attr_compare(TraceqlRun *run, const Node *node, const Slot *slot, uint8_t *out)
 static void
 hide_resource(TraceqlRun *run, const Slot *slot, uint8_t *out)
 {
-	SlotState *state = slot_keys(run, slot);
+	const int32_t *first = slot_keys(run, slot)->map->first;
+	const uint32_t *shape;
 
-	if (!state->shape)
+	if (!memchr(out, TRI_TRUE, run->unit.nrows) || !(shape = slot_shapes(run, slot)))
 		return;
 	for (uint32_t r = 0; r < run->unit.nrows; r++)
 	{
-		if (state->map->first[state->shape[r]] >= 0)
+		if (first[shape[r]] >= 0)
 			out[r] = TRI_FALSE;
 	}
 }
@@ -268,7 +283,7 @@ leaf_nil(TraceqlRun *run, const Node *node, const Slot *slot, const uint8_t *mas
 		leaf_entries(run, node, slot, mask, out);
 	else
 		memset(out, node->kind == NODE_IS_NIL, run->unit.nrows);
-	if (!state->shape)
+	if (!slot_shapes(run, slot))
 		return;
 	for (uint32_t r = 0; r < run->unit.nrows; r++)
 	{

@@ -73,7 +73,7 @@ traceql_run_counters(const TraceqlRun *run)
 	return &run->counters;
 }
 
-static void
+void
 unit_begin(TraceqlRun *run, Batch *batch, uint64_t source)
 {
 	Unit *unit = &run->unit;
@@ -121,8 +121,8 @@ all_traces(TraceqlRun *run, const uint8_t *skip)
 	return list;
 }
 
-static void
-check_regexes(TraceqlRun *run)
+void
+run_check_regexes(TraceqlRun *run)
 {
 	for (uint32_t i = 0; i < run->plan->nregexes; i++)
 	{
@@ -147,7 +147,7 @@ traceql_run_unit(TraceqlRun *run, Batch *batch, uint64_t source, const uint8_t *
 	if (sets.n && !run->plan->facts.nothing)
 	{
 		sets = pipeline_run(run, run->plan->root, sets);
-		check_regexes(run);
+		run_check_regexes(run);
 		result_emit(run, sets, sink);
 	}
 	memset(&run->unit, 0, sizeof(run->unit));
@@ -171,7 +171,7 @@ traceql_unit_filter(TraceqlRun *run, uint8_t *rows)
 	uint8_t *kept = run_get_bytes(run);
 	uint32_t n = filter_rows(run, root->filter, rows, kept);
 
-	check_regexes(run);
+	run_check_regexes(run);
 	memcpy(rows, kept, run->unit.nrows);
 	run_put_bytes(run, kept);
 	return n;

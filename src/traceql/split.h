@@ -1,0 +1,90 @@
+/*
+ * split.h
+ *	  Traces that are not whole in one segment: found by split.c, put together by split_gather.c.
+ *
+ * A search goes through the images that hold parts of them twice: first reading ids, times, and the columns
+ * of the query's conditions, which tells the traces that may match; then everything the query needs of
+ * those. Between the two, vectors of segments are closed; recent batches are small and stay open.
+ */
+#ifndef TEMPO_TRACEQL_SPLIT_H
+#define TEMPO_TRACEQL_SPLIT_H
+
+#include "postgres.h"
+#include "traceql/eval/eval.h"
+#include "traceql/source.h"
+#include "utils/hsearch.h"
+
+typedef struct SplitKey
+{
+	uint8 id[16];
+	int32 tenant;
+} SplitKey;
+
+typedef struct SplitTrace
+{
+	SplitKey key;
+	uint64 start; /* over all parts */
+	uint64 end;
+	uint32 bits; /* of facts.need: conditions that some part satisfies */
+	bool seen;   /* among the rows kept */
+	uint64 n;    /* its rows, then where the next one goes */
+} SplitTrace;
+
+typedef struct SplitRow
+{
+	SplitTrace *trace;
+	uint64 start; /* once its vector is open for gathering */
+	RowRef ref;   /* batch: index into inputs */
+} SplitRow;
+
+/* A vector that holds parts. */
+typedef struct SplitInput
+{
+	SourceUnit *unit;
+	uint32 vector;
+	bool used; /* by a row kept */
+	Batch *batch;
+} SplitInput;
+
+typedef struct SplitRequest
+{
+	bool has_from;
+	int64 from;
+	bool has_to;
+	int64 to;
+	TraceqlRun *run; /* tests need on parts; NULL: every trace may match */
+	uint32 need;     /* facts.need of the plan */
+	uint64 *sources; /* counts images opened, as names for the run */
+} SplitRequest;
+
+typedef struct Split
+{
+	Source *source;
+	SplitRequest request;
+	MemoryContext context;
+	Arena *scratch;
+	HTAB *traces;
+	uint32 ninputs;
+	uint32 cap_inputs;
+	SplitInput *inputs;
+	uint64 nrows;
+	uint64 cap_rows;
+	SplitRow *rows;
+	/* gathering */
+	Batch **batches; /* of inputs */
+	uint64 next;     /* row */
+	MemoryContext chunk_context;
+} Split;
+
+/* Find them; NULL when there are none. What can match is ready to be read by split_next(). */
+extern Split *split_find(Source *source, const SplitRequest *request);
+extern bool split_has(const Split *split, int tenant, const uint8 *trace_id);
+extern uint64 split_count(const Split *split);
+/* Keep the rows of traces that may match, sorted, and open their vectors. (split_gather.c) */
+extern void split_prepare(Split *split);
+/* The next chunk of whole traces as a sorted batch with traces; NULL at the end. Lives until the next call.
+ */
+extern Batch *split_next(Split *split);
+extern void split_close(Split *split);
+
+#endif
