@@ -12,31 +12,6 @@
 #include "store/profile.h"
 #include "types/types.h"
 
-/* Bytes of a variable-length value, detoasted. */
-static Str
-value_bytes(Datum d, Form_pg_attribute att)
-{
-	struct varlena *v;
-
-	if (att->attlen == -2)
-		return str_lit(DatumGetCString(d));
-	v = PG_DETOAST_DATUM_PACKED(d);
-	return str_of(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
-}
-
-/* By-value types are kept sign-extended, whatever their upper bits were in the datum. */
-static int64
-value_i64(Datum d, Form_pg_attribute att)
-{
-	switch (att->attlen)
-	{
-		case 1: return (int8) DatumGetChar(d);
-		case 2: return DatumGetInt16(d);
-		case 4: return DatumGetInt32(d);
-		default: return DatumGetInt64(d);
-	}
-}
-
 /* ---- tables without the profile ---- */
 
 static void
@@ -47,11 +22,11 @@ put_plain(Batch *batch, int column, uint32 row, Datum d, bool isnull, Form_pg_at
 	if (isnull || att->attisdropped)
 		column_set_null(batch->arena, c, row);
 	else if (c->kind == COL_I64)
-		c->i64[row] = value_i64(d, att);
+		c->i64[row] = profile_datum_i64(d, att);
 	else if (c->kind == COL_FIXED)
 		memcpy(c->fixed + (Size) row * c->width, DatumGetPointer(d), c->width);
 	else
-		c->dict[row] = value_bytes(d, att);
+		c->dict[row] = profile_datum_bytes(d, att);
 }
 
 static Batch *
@@ -149,7 +124,7 @@ put_events(SpanWriter *w, Datum d, uint64 start, Form_pg_attribute att)
 	RecordIter it;
 	EventRecord e;
 
-	if (!records_begin(&it, value_bytes(d, att)))
+	if (!records_begin(&it, profile_datum_bytes(d, att)))
 		elog(ERROR, "malformed events");
 	while (records_next_event(&it, &e))
 	{
@@ -165,7 +140,7 @@ put_links(SpanWriter *w, Datum d, Form_pg_attribute att)
 	RecordIter it;
 	LinkRecord l;
 
-	if (!records_begin(&it, value_bytes(d, att)))
+	if (!records_begin(&it, profile_datum_bytes(d, att)))
 		elog(ERROR, "malformed links");
 	while (records_next_link(&it, &l))
 	{
@@ -189,11 +164,11 @@ put_column(SpanWriter *w, int column, Datum d, bool isnull, Form_pg_attribute at
 	else if (role == SC_TRACE_ID)
 		builder_set_trace_id(w->bb, DatumGetTraceId(d)->b);
 	else if (att->attbyval)
-		builder_set_i64(w->bb, column, value_i64(d, att));
+		builder_set_i64(w->bb, column, profile_datum_i64(d, att));
 	else if (att->attlen > 0)
 		builder_set_fixed(w->bb, column, (const uint8 *) DatumGetPointer(d));
 	else
-		builder_set_bytes(w->bb, column, value_bytes(d, att));
+		builder_set_bytes(w->bb, column, profile_datum_bytes(d, att));
 }
 
 static void
@@ -202,7 +177,7 @@ put_list(SpanWriter *w, int16 role, Datum d, bool isnull, uint64 start, Form_pg_
 	if (isnull)
 		refuse_null(att);
 	if (role == ROLE_ATTRIBUTES)
-		checked_add(builder_attributes(w->bb, LEVEL_SPAN, value_bytes(d, att)));
+		checked_add(builder_attributes(w->bb, LEVEL_SPAN, profile_datum_bytes(d, att)));
 	else if (role == ROLE_EVENTS)
 		put_events(w, d, start, att);
 	else

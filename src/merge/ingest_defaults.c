@@ -34,41 +34,12 @@ allocate_values(Arena *arena, Column *c, uint32 nrows)
 	}
 }
 
-/* The bytes of a variable-length value, kept in arena. */
-static Str
-kept_bytes(Arena *arena, Datum d, Form_pg_attribute att)
-{
-	struct varlena *v;
-	Str s;
-
-	if (att->attlen == -2)
-		s = str_lit(DatumGetCString(d));
-	else
-	{
-		v = PG_DETOAST_DATUM_PACKED(d);
-		s = str_of(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
-	}
-	return str_of(arena_dup(arena, s.p, s.len), s.len);
-}
-
-static int64
-by_value(Datum d, Form_pg_attribute att)
-{
-	switch (att->attlen)
-	{
-		case 1: return (int8) DatumGetChar(d);
-		case 2: return DatumGetInt16(d);
-		case 4: return DatumGetInt32(d);
-		default: return DatumGetInt64(d);
-	}
-}
-
 /* own: the row has a dictionary entry to itself, otherwise all share the one the first row made. */
 static void
 set_value(Arena *arena, Column *c, uint32 row, bool own, Datum d, Form_pg_attribute att)
 {
 	if (c->kind == COL_I64)
-		c->i64[row] = by_value(d, att);
+		c->i64[row] = profile_datum_i64(d, att);
 	else if (c->kind == COL_FIXED)
 		memcpy(c->fixed + (size_t) row * c->width, DatumGetPointer(d), c->width);
 	else
@@ -76,7 +47,11 @@ set_value(Arena *arena, Column *c, uint32 row, bool own, Datum d, Form_pg_attrib
 		c->codes[row] = own ? row : 0;
 		c->ndict = c->codes[row] + 1;
 		if (own || row == 0)
-			c->dict[c->codes[row]] = kept_bytes(arena, d, att);
+		{
+			Str s = profile_datum_bytes(d, att);
+
+			c->dict[c->codes[row]] = str_of(arena_dup(arena, s.p, s.len), s.len);
+		}
 	}
 }
 

@@ -24,10 +24,10 @@ typedef struct InputReader
 } InputReader;
 
 static void
-set_all_null(Arena *arena, Column *c, uint32 nrows)
+set_all_null(Arena *arena, Column *c, const Column *kind, uint32 nrows)
 {
 	memset(c, 0, sizeof(*c));
-	column_allocate(arena, c, COL_I64, 0, nrows);
+	column_allocate(arena, c, kind->kind, kind->width, nrows);
 	c->nulls = arena_alloc(arena, Max(nrows, 1));
 	memset(c->nulls, 1, nrows);
 	c->loaded = true;
@@ -42,22 +42,26 @@ set_missing(InputReader *r, Column *c, int attno, uint32 nrows)
 	bool isnull;
 	Datum d = getmissingattr(RelationGetDescr(r->rel), attno, &isnull);
 
+	if (isnull)
+	{
+		set_all_null(r->arena, c, kind, nrows);
+		return;
+	}
 	memset(c, 0, sizeof(*c));
 	column_allocate(r->arena, c, kind->kind, kind->width, nrows);
 	c->loaded = true;
+	if (c->kind == COL_BYTES && nrows > 0)
+	{
+		c->dict[0] = profile_datum_bytes(d, att);
+		c->ndict = 1;
+		memset(c->codes, 0, nrows * sizeof(uint32));
+	}
 	for (uint32 i = 0; i < nrows; i++)
 	{
-		if (isnull)
-			column_set_null(r->arena, c, i);
-		else if (c->kind == COL_I64)
-			c->i64[i] = att->attlen == 1   ? (int8) DatumGetChar(d)
-						: att->attlen == 2 ? DatumGetInt16(d)
-						: att->attlen == 4 ? DatumGetInt32(d)
-										   : DatumGetInt64(d);
+		if (c->kind == COL_I64)
+			c->i64[i] = profile_datum_i64(d, att);
 		else if (c->kind == COL_FIXED)
 			memcpy(c->fixed + (Size) i * c->width, DatumGetPointer(d), c->width);
-		else
-			c->dict[i] = str_of(VARDATA_ANY(DatumGetPointer(d)), VARSIZE_ANY_EXHDR(DatumGetPointer(d)));
 	}
 }
 
@@ -99,7 +103,7 @@ conform(InputReader *r, Batch *b)
 		if (r->profile->spans && r->profile->role[i] != ROLE_EXTRA)
 			continue;
 		if (TupleDescAttr(desc, i)->attisdropped)
-			set_all_null(r->arena, &rows->columns[col], rows->nrows);
+			set_all_null(r->arena, &rows->columns[col], &r->kinds[col], rows->nrows);
 		else if (col >= had)
 			set_missing(r, &rows->columns[col], i + 1, rows->nrows);
 		else

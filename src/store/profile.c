@@ -10,6 +10,7 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "fmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -170,6 +171,29 @@ profile_plain_column(Form_pg_attribute att)
 	else
 		c.kind = COL_BYTES;
 	return c;
+}
+
+int64
+profile_datum_i64(Datum d, Form_pg_attribute att)
+{
+	switch (att->attlen)
+	{
+		case 1: return (int8) DatumGetChar(d);
+		case 2: return DatumGetInt16(d);
+		case 4: return DatumGetInt32(d);
+		default: return DatumGetInt64(d);
+	}
+}
+
+Str
+profile_datum_bytes(Datum d, Form_pg_attribute att)
+{
+	struct varlena *v;
+
+	if (att->attlen == -2)
+		return str_lit(DatumGetCString(d));
+	v = PG_DETOAST_DATUM_PACKED(d);
+	return str_of(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
 }
 
 uint32

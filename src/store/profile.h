@@ -22,4 +22,9 @@ extern Column *profile_columns(const TableProfile *p, TupleDesc desc);
 /* Kind and width of values of an attribute kept as it is: extra columns and tables without the profile. */
 extern Column profile_plain_column(Form_pg_attribute att);
 
+/* A value of such a column: by-value types sign-extended, whatever their upper bits were in the datum. */
+extern int64 profile_datum_i64(Datum d, Form_pg_attribute att);
+/* The bytes of a variable-length value, detoasted in the current memory context if need be. */
+extern Str profile_datum_bytes(Datum d, Form_pg_attribute att);
+
 #endif
