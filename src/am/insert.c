@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "am/am.h"
@@ -19,7 +18,6 @@ am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
 
 	if (nslots == 0)
 		return;
-	CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
 	context = AllocSetContextCreate(CurrentMemoryContext, "tempo insert", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	first_row = store_insert_batch_cid(rel, row_write_batch(rel, slots, nslots, store_arena(context)), cid);

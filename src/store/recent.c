@@ -10,6 +10,7 @@
 #include "pgstat.h"
 #include "port/pg_crc32c.h"
 #include "storage/lmgr.h"
+#include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "store/directory.h"
@@ -209,6 +210,8 @@ store_insert_batch_cid(Relation rel, Batch *batch, CommandId cid)
 	Companion c;
 	MetaPage meta;
 
+	/* Readers hold a predicate lock on the table. */
+	CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
 	buf_init(&image, store_arena(context), 4096);
 	image_encode(batch, CODEC_FAST, &image, &unit.summary);
 	if (image.len > MaxAllocSize)

@@ -115,4 +115,31 @@ sql($node, "INSERT INTO u VALUES (1, 'again')");
 is(sql($node, 'SELECT i FROM u'), 1, 'and takes rows');
 is(sql($node, "SELECT tempo_check('u')"), '', 'and is clean');
 finish($node, crashed => 1);
+
+# wal_level = minimal: files made in the transaction that fills them are synced, not logged.
+my $minimal = tempo_node('minimal', conf => "fsync = on\nwal_level = minimal\nmax_wal_senders = 0\nwal_skip_threshold = 0\ntempo.merge_interval = 3600s\n");
+$node = $minimal;
+sql($node, <<'SQL');
+BEGIN;
+CREATE TABLE m (i int, t text) USING tempo;
+INSERT INTO m SELECT i, md5(i::text) FROM generate_series(1, 2000) i;
+SELECT tempo_merge('m');
+INSERT INTO m SELECT i, md5(i::text) FROM generate_series(2001, 2100) i;
+COMMIT;
+CREATE TABLE m2 (i int, t text) USING tempo;
+INSERT INTO m2 VALUES (1, 'before');
+BEGIN;
+TRUNCATE m2;
+INSERT INTO m2 VALUES (2, 'after');
+COMMIT;
+SQL
+kill_and_restart();
+is(sql($node, 'SELECT count(*), sum(i) FROM m'), '2100|2206050', 'wal_level = minimal: rows are there after a crash');
+is(sql($node, 'SELECT i, t FROM m2'), '2|after', 'after a TRUNCATE too');
+sql($node, "INSERT INTO m SELECT i, 'more' FROM generate_series(3001, 3100) i");
+sql($node, "SELECT tempo_merge('m')");
+is(sql($node, "SELECT count(*) FROM tempo_check('m')"), 0, 'numbers go on where they were');
+kill_and_restart();
+is(sql($node, 'SELECT count(*) FROM m'), 2200, 'and again');
+finish($node, crashed => 1);
 done_testing();

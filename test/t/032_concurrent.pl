@@ -14,6 +14,7 @@ fsync = off
 tempo.merge_interval = 20
 tempo.merge_delay = 1
 tempo.segment_rows = 2000
+max_prepared_transactions = 5
 autovacuum_naptime = 1
 CONF
 sql($node, 'CREATE EXTENSION amcheck');
@@ -147,5 +148,38 @@ for my $merged (0, 1)
 	}
 	is(sql($node, 'SELECT sum(v) FROM acct'), $merged ? 252 : 126, 'no update is lost' . ($merged ? ', over a segment' : ', over a recent batch'));
 }
+# A prepared transaction is undecided: merges go by without passing it over, until it commits or not.
+sql($node, 'CREATE TABLE p (i int, t text) USING tempo');
+sql($node, 'INSERT INTO p SELECT i FROM generate_series(1, 10) i');
+sql($node, "BEGIN; INSERT INTO p VALUES (100, 'kept'); PREPARE TRANSACTION 'kept'");
+sql($node, "BEGIN; INSERT INTO p VALUES (200, 'dropped'); PREPARE TRANSACTION 'dropped'");
+sql($node, 'INSERT INTO p SELECT i FROM generate_series(11, 20) i');
+is(sql($node, "SELECT tempo_merge('p')"), 20, 'what is committed is merged');
+sql($node, 'INSERT INTO p SELECT i FROM generate_series(21, 30) i');
+is(sql($node, "SELECT tempo_merge('p')"), 10, 'and again');
+is(sql($node, 'SELECT count(*), sum(i) FROM p'), '30|465', 'undecided rows are not seen');
+$node->restart;
+sql($node, "COMMIT PREPARED 'kept'");
+sql($node, "ROLLBACK PREPARED 'dropped'");
+is(sql($node, 'SELECT count(*), sum(i) FROM p'), '31|565', 'the committed one is, after a restart too');
+is(sql($node, "SELECT tempo_merge('p')"), 1, 'and is merged');
+is(sql($node, 'SELECT count(*), sum(i) FROM p'), '31|565', 'without getting lost');
+is(sql($node, "SELECT * FROM tempo_check('p')"), '', 'clean');
+
+# SERIALIZABLE: two transactions that each read the table and insert what the other should have read.
+for my $scan (qw(on off))
+{
+	my @sessions = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. 2;
+
+	for my $s (@sessions)
+	{
+		$s->query("SET tempo.enable_customscan = $scan; BEGIN ISOLATION LEVEL SERIALIZABLE");
+		$s->query('SELECT count(*) FROM p');
+	}
+	$_->query("INSERT INTO p VALUES (1000, 'serializable')") for @sessions;
+	$_->query('COMMIT') for @sessions;
+	$_->quit for @sessions;
+}
+is(sql($node, 'SELECT count(*) FROM p WHERE i = 1000'), 2, 'of two serializable transactions in each other\'s way one fails, by either scan');
 finish($node);
 done_testing();
