@@ -48,10 +48,11 @@ CREATE FUNCTION tempo.start_workers() RETURNS void
     AS 'MODULE_PATHNAME', 'tempo_start_workers' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 REVOKE ALL ON FUNCTION tempo.start_workers() FROM PUBLIC;
 
+-- A warning, because CREATE EXTENSION keeps notices of its script to itself.
 DO $$
 BEGIN
     IF NOT tempo.preloaded() THEN
-        RAISE NOTICE 'tables and functions of tempo work, but its receivers and query server are not running'
+        RAISE WARNING 'tables and functions of tempo work, but its receivers and query server are not running'
             USING HINT = 'Add tempo to shared_preload_libraries and restart the server.';
     END IF;
 END $$;

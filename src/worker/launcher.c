@@ -244,6 +244,8 @@ step(void)
 static void
 leave(int code, Datum arg)
 {
+	for (int i = 0; i < PORT_COUNT; i++)
+		pg_atomic_write_u32(&worker_shared->held_port[i], 0);
 	SpinLockAcquire(&worker_shared->mutex);
 	worker_shared->launcher = NULL;
 	SpinLockRelease(&worker_shared->mutex);
@@ -265,6 +267,7 @@ tempo_launcher_main(Datum arg)
 
 	for (;;)
 	{
+		port_locks_update();
 		step();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, POLL_MS / 4,
 						 PG_WAIT_EXTENSION);

@@ -18,7 +18,7 @@
 #include "utils/memutils.h"
 
 #include "net/http1.h"
-#include "net/listen.h"
+#include "worker/listeners.h"
 #include "worker/loop.h"
 #include "worker/query_link.h"
 #include "worker/worker.h"
@@ -55,7 +55,7 @@ static Executor executors[MAX_EXECUTORS];
 static dlist_head waiting = DLIST_STATIC_INIT(waiting);
 static int nwaiting;
 static uint64 last_id;
-static bool ticked;
+static bool second_passed = true;
 static Http1 *server;
 static Budget budget;
 
@@ -150,9 +150,11 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	static int turns;
 
-	ticked = true;
 	if (++turns % (1000 / TICK_MS) == 0)
+	{
 		http1_tick(server);
+		second_passed = true;
+	}
 }
 
 /* ---- executors ---- */
@@ -380,74 +382,73 @@ receive(Executor *e)
 
 /* ---- the worker ---- */
 
-static void
-listen_anew(ListenSet *set)
+static bool
+add_socket(int fd)
 {
-	char error[256];
-	char text[sizeof(my_slot->listeners)] = "";
-
-	http1_unlisten(server);
-	if (!listen_open(set, tempo_listen_addresses, tempo_http_port, error, sizeof(error)))
-		ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE), errmsg("tempo: query server: %s", error)));
-	for (int i = 0; i < set->n; i++)
-	{
-		if (!http1_listen(server, set->fd[i]))
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("tempo: query server: could not listen")));
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%shttp %s", i ? ", " : "",
-				 set->address[i]);
-	}
-	worker_set_listeners(text);
+	return http1_listen(server, fd);
 }
 
 static void
-reload(ListenSet *set, char **addresses, int *port)
+close_sockets(void)
 {
-	http1_set_limits(server, LINK_MAX_BODY, worker_max_connections(1));
-	if (*addresses && strcmp(*addresses, tempo_listen_addresses) == 0 && *port == tempo_http_port)
-		return;
-	listen_anew(set);
-	if (*addresses)
-		pfree(*addresses);
-	*addresses = MemoryContextStrdup(TopMemoryContext, tempo_listen_addresses);
-	*port = tempo_http_port;
+	http1_unlisten(server);
+}
+
+static void
+update_listener(void)
+{
+	static Listener listener = {PORT_HTTP, "http", add_socket, close_sockets};
+
+	listener_update(&listener, tempo_http_port);
+	listeners_show(&listener, 1);
+}
+
+static void
+make_server(Loop *loop)
+{
+	Http1Config config = {.base = loop->base, .budget = &budget, .on_request = on_request};
+
+	budget.limit = QUERY_MEMORY;
+	budget.hard = 2 * QUERY_MEMORY;
+	config.max_body = LINK_MAX_BODY;
+	config.max_connections = worker_max_connections(1);
+	server = http1_create(&config);
+	if (server == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("tempo: could not create the query server")));
+}
+
+/* Whatever the executors have said, and what they can be told. */
+static void
+serve_executors(void)
+{
+	find_executors();
+	for (int i = 0; i < MAX_EXECUTORS; i++)
+	{
+		if (executors[i].handle && executors[i].message)
+			push_message(&executors[i]);
+		receive(&executors[i]);
+	}
+	dispatch();
 }
 
 void
 tempo_query_main(Datum arg)
 {
 	Loop *loop = loop_create();
-	Http1Config config = {.base = loop->base, .budget = &budget, .on_request = on_request};
-	ListenSet set = {0};
-	char *addresses = NULL;
-	int port = 0;
 
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	worker_take_slot(arg);
-	budget.limit = QUERY_MEMORY;
-	budget.hard = 2 * QUERY_MEMORY;
-	config.max_body = LINK_MAX_BODY;
-	config.max_connections = tempo_max_connections;
-	server = http1_create(&config);
-	if (server == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("tempo: could not create the query server")));
-	reload(&set, &addresses, &port);
+	make_server(loop);
 	loop_every(loop, TICK_MS, on_tick, NULL);
-	while (loop_turn(loop, true))
+	do
 	{
 		if (loop->reloaded)
-		{
-			loop->reloaded = false;
-			reload(&set, &addresses, &port);
-		}
-		find_executors();
-		for (int i = 0; i < MAX_EXECUTORS; i++)
-		{
-			if (executors[i].handle && executors[i].message)
-				push_message(&executors[i]);
-			receive(&executors[i]);
-		}
-		dispatch();
+			http1_set_limits(server, LINK_MAX_BODY, worker_max_connections(1));
+		if (loop->reloaded || second_passed)
+			update_listener();
+		loop->reloaded = second_passed = false;
+		serve_executors();
 		budget_resume(&budget);
-	}
+	} while (loop_turn(loop, true));
 	proc_exit(0);
 }

@@ -9,25 +9,19 @@
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "utils/backend_status.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "net/budget.h"
-#include "net/listen.h"
 #include "worker/export.h"
+#include "worker/listeners.h"
 #include "worker/loop.h"
 #include "worker/worker.h"
 
 #define TICK_MS 100
 
-typedef struct Listeners
-{
-	char *addresses;
-	int grpc_port;
-	int http_port;
-} Listeners;
-
 static Budget budget;
+static bool second_passed = true;
+static Listener listeners[] = {{PORT_OTLP_GRPC, "grpc", export_grpc_listen, export_grpc_unlisten},
+							   {PORT_OTLP_HTTP, "http", export_http_listen, export_http_unlisten}};
 
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
@@ -38,53 +32,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	{
 		export_http_tick();
 		export_grpc_tick();
+		second_passed = true;
 	}
 }
 
-/* Open the sockets of one protocol and append them to text. */
 static void
-listen_on(const char *protocol, int port, bool (*listen)(int fd), char *text, size_t size)
-{
-	ListenSet set;
-	char error[256];
-
-	if (port == 0)
-		return;
-	if (!listen_open(&set, tempo_listen_addresses, port, error, sizeof(error)))
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("tempo: %s receiver: %s", protocol, error)));
-	for (int i = 0; i < set.n; i++)
-	{
-		if (!listen(set.fd[i]))
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("tempo: could not listen on a socket")));
-		snprintf(text + strlen(text), size - strlen(text), "%s%s %s", *text ? ", " : "", protocol,
-				 set.address[i]);
-	}
-}
-
-/* New sockets when their settings changed. Connections stay. */
-static void
-update_listeners(Listeners *now)
-{
-	char text[sizeof(my_slot->listeners)] = "";
-
-	if (now->addresses && strcmp(now->addresses, tempo_listen_addresses) == 0 &&
-		now->grpc_port == tempo_otlp_grpc_port && now->http_port == tempo_otlp_http_port)
-		return;
-	export_grpc_unlisten();
-	export_http_unlisten();
-	listen_on("grpc", tempo_otlp_grpc_port, export_grpc_listen, text, sizeof(text));
-	listen_on("http", tempo_otlp_http_port, export_http_listen, text, sizeof(text));
-	if (now->addresses)
-		pfree(now->addresses);
-	now->addresses = MemoryContextStrdup(TopMemoryContext, tempo_listen_addresses);
-	now->grpc_port = tempo_otlp_grpc_port;
-	now->http_port = tempo_otlp_http_port;
-	worker_set_listeners(text);
-}
-
-static void
-apply_settings(Listeners *listeners)
+apply_settings(void)
 {
 	int connections = worker_max_connections(2);
 
@@ -92,7 +45,14 @@ apply_settings(Listeners *listeners)
 	budget.hard = 2 * budget.limit + 2 * (size_t) tempo_grpc_max_message_bytes;
 	export_http_limits(tempo_max_request_bytes, connections);
 	export_grpc_limits(tempo_grpc_max_message_bytes, connections);
-	update_listeners(listeners);
+}
+
+static void
+update_listeners(void)
+{
+	listener_update(&listeners[0], tempo_otlp_grpc_port);
+	listener_update(&listeners[1], tempo_otlp_http_port);
+	listeners_show(listeners, lengthof(listeners));
 }
 
 /* Clients learn that we leave, and answers that are written already get out. */
@@ -109,31 +69,27 @@ void
 tempo_receiver_main(Datum arg)
 {
 	Loop *loop = loop_create();
-	Listeners listeners = {0};
 
 	BackgroundWorkerInitializeConnection(tempo_database, *tempo_ingest_role ? tempo_ingest_role : NULL, 0);
 	worker_take_slot(arg);
 	export_http_start(loop->base, &budget);
 	export_grpc_start(loop->base, &budget);
-	apply_settings(&listeners);
+	apply_settings();
 	loop_every(loop, TICK_MS, on_tick, NULL);
 	pgstat_report_activity(STATE_IDLE, NULL);
 
-	while (loop_turn(loop, true))
+	do
 	{
 		if (loop->reloaded)
-		{
-			loop->reloaded = false;
-			apply_settings(&listeners);
-		}
+			apply_settings();
+		if (loop->reloaded || second_passed)
+			update_listeners();
+		loop->reloaded = second_passed = false;
 		if (export_waiting())
-		{
 			export_run();
-			export_grpc_flush();
-		}
 		budget_resume(&budget);
 		export_grpc_flush();
-	}
+	} while (loop_turn(loop, true));
 	say_goodbye(loop);
 	proc_exit(0);
 }

@@ -64,6 +64,8 @@ init_memory(void)
 		pg_atomic_init_u32(&worker_shared->stopped, 0);
 		pg_atomic_init_u32(&worker_shared->ready, 0);
 		SpinLockInit(&worker_shared->mutex);
+		for (int i = 0; i < PORT_COUNT; i++)
+			pg_atomic_init_u32(&worker_shared->held_port[i], 0);
 		for (int i = 0; i < WORKER_SLOTS; i++)
 			init_slot(&worker_shared->slots[i]);
 	}

@@ -84,12 +84,23 @@ typedef struct WorkerSlot
 	char listeners[256];
 } WorkerSlot;
 
+/* What the ports are for. */
+typedef enum PortUse
+{
+	PORT_OTLP_GRPC,
+	PORT_OTLP_HTTP,
+	PORT_HTTP
+} PortUse;
+
+#define PORT_COUNT 3
+
 typedef struct WorkerShared
 {
 	pg_atomic_uint32 stopped; /* by tempo.stop_workers() */
 	pg_atomic_uint32 ready;   /* the database has what workers need */
 	Latch *launcher;          /* of the launcher's process, NULL when it does not run; under mutex */
 	slock_t mutex;
+	pg_atomic_uint32 held_port[PORT_COUNT]; /* by the launcher, for this server alone; 0 = none */
 	WorkerSlot slots[WORKER_SLOTS];
 } WorkerShared;
 
@@ -110,6 +121,10 @@ extern void worker_note_error(const char *message);
 extern int worker_max_connections(int servers);
 /* Wake the launcher: something it decides on has changed. */
 extern void worker_wake_launcher(void);
+
+/* The launcher's side and the workers' (port_lock.c). */
+extern void port_locks_update(void);
+extern bool port_is_held(PortUse use, int port);
 
 /* In a transaction: does this database hold the extension and tempo.spans? (launcher.c) */
 extern bool worker_database_ready(void);
