@@ -101,7 +101,6 @@ row_reader_create(Relation rel, TupleDesc desc, MemoryContext context)
 	r->context = AllocSetContextCreate(context, "tempo row reader", ALLOCSET_SMALL_SIZES);
 	r->vector_context = AllocSetContextCreate(r->context, "tempo vector values", ALLOCSET_DEFAULT_SIZES);
 	r->row_context = AllocSetContextCreate(r->context, "tempo row values", ALLOCSET_DEFAULT_SIZES);
-	r->lists = store_arena(r->context);
 	MemoryContextSwitchTo(old);
 	return r;
 }
@@ -227,6 +226,8 @@ fixed_datum(RowReader *r, AttReader *a, uint32 row)
 static void
 list_begin(RowReader *r, Buf *out)
 {
+	if (r->lists == NULL)
+		r->lists = store_arena(r->context);
 	r->lists_used = true;
 	buf_init(out, r->lists, 256);
 	buf_reserve(out, VARHDRSZ);

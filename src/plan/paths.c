@@ -71,26 +71,26 @@ needs_other_system_columns(Bitmapset *attrs)
 	return false;
 }
 
-double
-plan_column_share(RelOptInfo *rel, Oid relid, Bitmapset *attrs)
+/* Bytes a value of a variable-length column takes, when the planner has not looked. */
+#define GUESSED_WIDTH 32
+
+/* Share of the table's column bytes that a scan of these attributes reads. */
+static double
+column_share(RelOptInfo *rel, TupleDesc desc, Bitmapset *attrs)
 {
 	double all = 0;
 	double needed = 0;
 
 	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attrs))
 		return 1;
-	for (int attno = 1; attno <= rel->max_attr; attno++)
+	for (int attno = 1; attno <= desc->natts; attno++)
 	{
-		Oid type;
-		int32 typmod;
-		Oid collation;
-		int32 width = get_attavgwidth(relid, attno);
+		Form_pg_attribute att = TupleDescAttr(desc, attno - 1);
+		int32 width = att->attlen > 0 ? att->attlen : rel->attr_widths[attno - rel->min_attr];
 
-		if (get_attname(relid, attno, true) == NULL)
+		if (att->attisdropped)
 			continue;
-		get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
-		if (width <= 0 && OidIsValid(type))
-			width = get_typavgwidth(type, typmod);
+		width = width > 0 ? width : GUESSED_WIDTH;
 		all += width;
 		if (bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, attrs))
 			needed += width;
@@ -106,12 +106,21 @@ typedef struct ScanShape
 	double rows_read; /* not pruned */
 } ScanShape;
 
+/* The table being planned for. */
+typedef struct PlannedTable
+{
+	PlannerInfo *root;
+	RelOptInfo *rel;
+	const TableProfile *profile;
+	double share; /* of its column bytes that are needed */
+} PlannedTable;
+
 /* What pruning leaves, by the selectivity of the conditions it uses. */
 static ScanShape
-scan_shape(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const TableProfile *profile, List *clauses)
+scan_shape(const PlannedTable *t, List *clauses)
 {
+	RelOptInfo *rel = t->rel;
 	ScanShape s = {rel->pages, rel->tuples};
-	double share = plan_column_share(rel, rte->relid, needed_attributes(rel));
 	List *pruning = NIL;
 	ListCell *lc;
 
@@ -119,19 +128,20 @@ scan_shape(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const TablePr
 	{
 		PruneCondition c;
 
-		if (profile->spans && plan_is_prune_clause(root, rel, profile, lfirst_node(RestrictInfo, lc), &c))
+		if (t->profile->spans &&
+			plan_is_prune_clause(t->root, rel, t->profile, lfirst_node(RestrictInfo, lc), &c))
 			pruning = lappend(pruning, lfirst(lc));
 	}
 	if (pruning != NIL)
 	{
-		double kept = clauselist_selectivity(root, pruning, 0, JOIN_INNER, NULL);
+		double kept = clauselist_selectivity(t->root, pruning, 0, JOIN_INNER, NULL);
 
 		/* Never less than a vector. */
 		s.rows_read = Min(rel->tuples, Max(kept * rel->tuples, IMAGE_VECTOR_ROWS));
 		s.pages *= rel->tuples > 0 ? s.rows_read / rel->tuples : 1;
 	}
 	/* Half a page: a scan of nothing is still cheaper than core's. */
-	s.pages = Max(0.5, s.pages * share);
+	s.pages = Max(0.5, s.pages * t->share);
 	return s;
 }
 
@@ -205,10 +215,12 @@ parallel_workers(RelOptInfo *rel, const ScanShape *s)
 }
 
 static void
-add_whole_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const TableProfile *profile)
+add_whole_table(const PlannedTable *t)
 {
+	PlannerInfo *root = t->root;
+	RelOptInfo *rel = t->rel;
 	CustomPath *path = make_path(root, rel, rel->lateral_relids, 0);
-	ScanShape s = scan_shape(root, rel, rte, profile, rel->baserestrictinfo);
+	ScanShape s = scan_shape(t, rel->baserestrictinfo);
 
 	cost_path(root, rel, path, &s, rel->baserestrictinfo);
 	add_path(rel, &path->path);
@@ -227,9 +239,10 @@ add_whole_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const Ta
 }
 
 static void
-add_parameterized(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const TableProfile *profile,
-				  RestrictInfo *join)
+add_parameterized(const PlannedTable *t, RestrictInfo *join)
 {
+	PlannerInfo *root = t->root;
+	RelOptInfo *rel = t->rel;
 	Relids outer = bms_difference(join->clause_relids, bms_make_singleton(rel->relid));
 	List *clauses;
 	CustomPath *path;
@@ -240,7 +253,7 @@ add_parameterized(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const 
 		return;
 	path = make_path(root, rel, outer, 0);
 	clauses = list_concat_copy(rel->baserestrictinfo, path->path.param_info->ppi_clauses);
-	s = scan_shape(root, rel, rte, profile, clauses);
+	s = scan_shape(t, clauses);
 	cost_path(root, rel, path, &s, clauses);
 	add_path(rel, &path->path);
 }
@@ -262,22 +275,23 @@ is_trace_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equiva
 
 /* Join clauses on the trace id, written as such or implied. */
 static void
-add_joins(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, const TableProfile *profile)
+add_joins(const PlannedTable *t)
 {
-	MatchArg arg = {profile};
+	RelOptInfo *rel = t->rel;
+	MatchArg arg = {t->profile};
 	List *joins = NIL;
 	ListCell *lc;
 
 	if (rel->has_eclass_joins)
-		joins = generate_implied_equalities_for_column(root, rel, is_trace_member, &arg, NULL);
+		joins = generate_implied_equalities_for_column(t->root, rel, is_trace_member, &arg, NULL);
 	foreach (lc, list_concat_copy(rel->joininfo, joins))
 	{
 		RestrictInfo *join = lfirst_node(RestrictInfo, lc);
 		PruneCondition c;
 
-		if (plan_is_prune_clause(root, rel, profile, join, &c) && c.kind == PRUNE_TRACE &&
+		if (plan_is_prune_clause(t->root, rel, t->profile, join, &c) && c.kind == PRUNE_TRACE &&
 			join_clause_is_movable_to(join, rel))
-			add_parameterized(root, rel, rte, profile, join);
+			add_parameterized(t, join);
 	}
 }
 
@@ -285,17 +299,20 @@ static void
 plan_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
 	Relation relation = table_open(rte->relid, NoLock);
-	const TableProfile *profile;
+	Bitmapset *attrs = needed_attributes(rel);
+	PlannedTable t = {root, rel, NULL, 1};
 
 	if (rte->tablesample)
 		am_refuse(relation, "TABLESAMPLE");
-	profile = store_profile(relation);
+	if (plan_enable_customscan && !IS_DUMMY_REL(rel) && !needs_other_system_columns(attrs))
+	{
+		t.profile = store_profile(relation);
+		t.share = column_share(rel, RelationGetDescr(relation), attrs);
+		add_whole_table(&t);
+		if (t.profile->spans)
+			add_joins(&t);
+	}
 	table_close(relation, NoLock);
-	if (!plan_enable_customscan || IS_DUMMY_REL(rel) || needs_other_system_columns(needed_attributes(rel)))
-		return;
-	add_whole_table(root, rel, rte, profile);
-	if (profile->spans)
-		add_joins(root, rel, rte, profile);
 }
 
 static void

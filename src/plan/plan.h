@@ -39,7 +39,4 @@ extern List *plan_prune_conditions(PlannerInfo *root, RelOptInfo *rel, const Tab
 extern bool plan_is_prune_clause(PlannerInfo *root, RelOptInfo *rel, const TableProfile *profile,
 								 RestrictInfo *rinfo, PruneCondition *condition);
 
-/* Share of the table's column bytes that a scan of these attributes reads. */
-extern double plan_column_share(RelOptInfo *rel, Oid relid, Bitmapset *attrs);
-
 #endif
