@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -215,35 +217,64 @@ settings_moved(void)
 	return moved;
 }
 
+/*
+ * A worker of the launcher before us: that ended all of them when it ended, so wait, and remind those that
+ * did not hear.
+ */
+static bool
+is_orphan(int slot)
+{
+	uint32 pid = pg_atomic_read_u32(&worker_shared->slots[slot].pid);
+
+	if (pid == 0 || children[slot].handle)
+		return false;
+	kill((pid_t) pid, SIGTERM);
+	return true;
+}
+
+/* Whether the slot's worker runs or may still run after this. */
+static bool
+manage(int slot, bool may_run, bool may_start)
+{
+	Child *child = &children[slot];
+
+	reap(slot);
+	if (is_orphan(slot))
+		return true;
+	if (!may_run || !is_wanted(slot))
+		stop_child(child);
+	else if (child->handle == NULL && may_start && GetCurrentTimestamp() >= child->not_before)
+		start_child(slot);
+	return child->handle != NULL;
+}
+
 static void
 step(void)
 {
 	bool stopped = pg_atomic_read_u32(&worker_shared->stopped) != 0;
 	bool ready;
 	bool probing;
+	bool any;
 
 	if (settings_moved())
 		pg_atomic_write_u32(&worker_shared->ready, 0);
 	ready = pg_atomic_read_u32(&worker_shared->ready) != 0;
 	reap(WORKER_PROBE);
 	probing = children[WORKER_PROBE].handle != NULL; /* it may be in the slot somebody needs */
+	any = probing;
 	for (int slot = WORKER_PROBE + 1; slot < WORKER_SLOTS; slot++)
-	{
-		Child *child = &children[slot];
-
-		reap(slot);
-		if (stopped || !ready || !is_wanted(slot))
-			stop_child(child);
-		else if (child->handle == NULL && !probing && GetCurrentTimestamp() >= child->not_before)
-			start_child(slot);
-	}
+		any |= manage(slot, ready && !stopped, !probing);
 	if (!ready && !stopped)
 		probe();
+	if (stopped && !any)
+		pg_atomic_write_u32(&worker_shared->all_stopped, 1);
 }
 
 static void
 leave(int code, Datum arg)
 {
+	for (int slot = WORKER_PROBE; slot < WORKER_SLOTS; slot++)
+		stop_child(&children[slot]);
 	for (int i = 0; i < PORT_COUNT; i++)
 		pg_atomic_write_u32(&worker_shared->held_port[i], 0);
 	SpinLockAcquire(&worker_shared->mutex);

@@ -62,6 +62,7 @@ init_memory(void)
 	{
 		memset(worker_shared, 0, sizeof(*worker_shared));
 		pg_atomic_init_u32(&worker_shared->stopped, 0);
+		pg_atomic_init_u32(&worker_shared->all_stopped, 0);
 		pg_atomic_init_u32(&worker_shared->ready, 0);
 		SpinLockInit(&worker_shared->mutex);
 		for (int i = 0; i < PORT_COUNT; i++)
@@ -287,13 +288,21 @@ tempo_start_workers(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* The launcher knows, also of those that are just starting; without one nobody starts. */
 static bool
-any_running(void)
+everybody_stopped(void)
 {
+	bool launcher;
+
+	SpinLockAcquire(&worker_shared->mutex);
+	launcher = worker_shared->launcher != NULL;
+	SpinLockRelease(&worker_shared->mutex);
+	if (launcher)
+		return pg_atomic_read_u32(&worker_shared->all_stopped) != 0;
 	for (int i = WORKER_PROBE; i < WORKER_SLOTS; i++)
 		if (pg_atomic_read_u32(&worker_shared->slots[i].pid) != 0)
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
 /* Waits until the last worker is gone, so that a DROP DATABASE that follows finds nobody connected. */
@@ -301,9 +310,10 @@ Datum
 tempo_stop_workers(PG_FUNCTION_ARGS)
 {
 	require_preloaded();
+	pg_atomic_write_u32(&worker_shared->all_stopped, 0);
 	pg_atomic_write_u32(&worker_shared->stopped, 1);
 	worker_wake_launcher();
-	while (any_running())
+	while (!everybody_stopped())
 	{
 		CHECK_FOR_INTERRUPTS();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20L, PG_WAIT_EXTENSION);

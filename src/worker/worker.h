@@ -96,9 +96,10 @@ typedef enum PortUse
 
 typedef struct WorkerShared
 {
-	pg_atomic_uint32 stopped; /* by tempo.stop_workers() */
-	pg_atomic_uint32 ready;   /* the database has what workers need */
-	Latch *launcher;          /* of the launcher's process, NULL when it does not run; under mutex */
+	pg_atomic_uint32 all_stopped; /* the launcher: stopped was seen and nobody is left */
+	pg_atomic_uint32 stopped;     /* by tempo.stop_workers() */
+	pg_atomic_uint32 ready;       /* the database has what workers need */
+	Latch *launcher;              /* of the launcher's process, NULL when it does not run; under mutex */
 	slock_t mutex;
 	pg_atomic_uint32 held_port[PORT_COUNT]; /* by the launcher, for this server alone; 0 = none */
 	WorkerSlot slots[WORKER_SLOTS];
