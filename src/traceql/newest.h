@@ -1,14 +1,20 @@
 /*
  * newest.h
- *	  The newest traces of those offered, by start: what a search with max_traces keeps.
+ *	  The newest of things offered, by start: what a search with max_traces keeps.
  *
- * Copies live in the context given, one piece of memory each, freed when newer traces push them out.
+ * Things are chunks of memory that belong to the heap from newest_add on: it frees those that newer ones
+ * push out, and hands the others back one by one.
  */
 #ifndef TEMPO_TRACEQL_NEWEST_H
 #define TEMPO_TRACEQL_NEWEST_H
 
 #include "postgres.h"
-#include "traceql/eval/eval.h"
+
+typedef struct NewestItem
+{
+	uint64 start;
+	void *what;
+} NewestItem;
 
 typedef struct Newest
 {
@@ -16,14 +22,14 @@ typedef struct Newest
 	uint32 max;
 	uint32 n;
 	uint32 cap;
-	MatchTrace **heap; /* none is newer than its children: the oldest is first */
+	NewestItem *heap; /* none is newer than its children: the oldest is first */
 } Newest;
 
 extern Newest *newest_create(MemoryContext context, uint32 max);
-/* Would a trace with this start be kept? */
+/* Would something with this start be kept? Ask before newest_add. */
 extern bool newest_wants(const Newest *newest, uint64 start);
-extern void newest_add(Newest *newest, const MatchTrace *trace);
+extern void newest_add(Newest *newest, uint64 start, void *what);
 /* Take the oldest out; NULL when there is none. */
-extern MatchTrace *newest_pop_oldest(Newest *newest);
+extern void *newest_pop_oldest(Newest *newest);
 
 #endif

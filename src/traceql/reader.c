@@ -72,14 +72,14 @@ range_wanted(const Reader *reader, uint64 start_min, uint64 start_max, uint64 en
 
 /* false: no row of it is asked for. */
 static bool
-open_image(Reader *reader, SourceUnit *unit)
+open_image(Reader *reader, SourceUnit *unit, bool anyway)
 {
 	const ImageSummary *s = &unit->unit.summary;
 
 	reader->unit = unit;
 	if (is_segment(reader))
 		reader->counters.vectors += s->nvectors;
-	if (unit->unit.has_range && !range_wanted(reader, s->start_min, s->start_max, s->end_max))
+	if (!anyway && unit->unit.has_range && !range_wanted(reader, s->start_min, s->start_max, s->end_max))
 		return false;
 	reader->image_context = AllocSetContextCreate(reader->context, "traceql segment", ALLOCSET_DEFAULT_SIZES);
 	reader->image =
@@ -98,18 +98,21 @@ open_image(Reader *reader, SourceUnit *unit)
 	return true;
 }
 
-static bool
-open_next(Reader *reader)
+static SourceUnit *
+unit_at(const Reader *reader, int i)
 {
 	Source *source = reader->source;
 
+	return i < source->nsegments ? &source->segments[i] : &source->recent[i - source->nsegments];
+}
+
+static bool
+open_next(Reader *reader)
+{
 	close_image(reader);
 	while (reader->next < reader->nunits)
 	{
-		int i = reader->next++;
-
-		if (open_image(reader,
-					   i < source->nsegments ? &source->segments[i] : &source->recent[i - source->nsegments]))
+		if (open_image(reader, unit_at(reader, reader->next++), false))
 			return true;
 	}
 	return false;
@@ -183,7 +186,7 @@ read_vector(Reader *reader, ReaderUnit *out)
 	if (is_segment(reader))
 		reader->counters.vectors_read++;
 	arena_reset(reader->arena);
-	*out = (ReaderUnit){.source = reader->number};
+	*out = (ReaderUnit){.source = reader->number, .place = (uint64) reader->next << 32 | v};
 	out->batch = image_vector(reader->image, v, reader->arena);
 	if (reader->request.spans)
 		out->rows = visible_rows(reader, info->first_row, out->batch);
@@ -249,6 +252,41 @@ reader_next(Reader *reader, ReaderUnit *out)
 	}
 	MemoryContextSwitchTo(old);
 	return found;
+}
+
+void
+reader_again(Reader *reader, uint64 place, ReaderUnit *out)
+{
+	MemoryContext old = MemoryContextSwitchTo(reader->context);
+	ReaderCounters counters = reader->counters;
+	int image = (int) (place >> 32);
+	uint32 v = (uint32) place;
+
+	if (!reader->image || reader->next != image)
+	{
+		close_image(reader);
+		reader->next = image;
+		(void) open_image(reader, unit_at(reader, image - 1), true);
+	}
+	arena_reset(reader->arena);
+	*out = (ReaderUnit){.source = reader->number, .place = place};
+	out->batch = image_vector(reader->image, v, reader->arena);
+	if (!reader->request.spans)
+		out->batch = policy_filter(reader->source, reader->unit,
+								   image_vector_info(reader->image, v)->first_row, out->batch, reader->arena);
+	reader->counters = counters;
+	MemoryContextSwitchTo(old);
+}
+
+void
+reader_gather_again(Reader *reader, const uint8 *ids, uint32 n)
+{
+	close_image(reader);
+	reader->next = reader->nunits;
+	if (!reader->split)
+		return;
+	split_select(reader->split, ids, n);
+	reader->split_done = false;
 }
 
 ReaderCounters

@@ -38,6 +38,7 @@ typedef struct ReaderUnit
 	Batch *batch;      /* sorted, with traces, unless it is a recent batch read by spans */
 	uint64 source;     /* same number, same dictionaries; never 0 */
 	const uint8 *skip; /* by trace, nonzero: comes in another unit; NULL: none does */
+	uint64 place;      /* for reader_again(); 0: traces gathered */
 	const uint8 *rows; /* by row, 1: of the tenant asked for, and visible; NULL: all are */
 } ReaderUnit;
 
@@ -57,6 +58,11 @@ typedef struct Reader Reader;
 extern Reader *reader_begin(Source *source, const ReaderRequest *request);
 /* false: there are no more. */
 extern bool reader_next(Reader *reader, ReaderUnit *unit);
+/* Read the vector at a place once more. skip is not set. */
+extern void reader_again(Reader *reader, uint64 place, ReaderUnit *unit);
+/* Of the traces gathered from several images, let reader_next() give these again: n ids of 16 bytes, sorted.
+ */
+extern void reader_gather_again(Reader *reader, const uint8 *ids, uint32 n);
 extern ReaderCounters reader_counters(const Reader *reader);
 extern void reader_end(Reader *reader);
 

@@ -29,7 +29,24 @@ struct TraceqlSearch
 	uint32 cap_queue;
 	uint32 next;
 	Newest *newest; /* with max_traces */
+
+	/* few newest traces: found first, built when it is known which they are */
+	bool recall;
+	bool recalling;
+	uint64 place; /* of the unit at hand */
+	TraceqlCounters counted;
 };
+
+/* Up to so many traces building them twice over, and reading their vectors again, is the lesser work. */
+#define RECALL_TRACES 256
+
+/* A match that has not been built. */
+typedef struct Hit
+{
+	uint64 start;
+	uint64 place;
+	uint8 id[16];
+} Hit;
 
 /* ---- the query ---- */
 
@@ -102,7 +119,21 @@ new_enough(const TraceqlSearch *search, uint64 start)
 static bool
 want_trace(void *ctx, const uint8_t *trace_id, int64_t start, int64_t duration)
 {
-	return new_enough(ctx, (uint64) start);
+	TraceqlSearch *search = ctx;
+	Hit *hit;
+
+	if (search->recalling)
+		return true;
+	if (!new_enough(search, (uint64) start))
+		return false;
+	if (!search->recall)
+		return true;
+	hit = MemoryContextAlloc(search->context, sizeof(Hit));
+	hit->start = (uint64) start;
+	hit->place = search->place;
+	memcpy(hit->id, trace_id, sizeof(hit->id));
+	newest_add(search->newest, hit->start, hit);
+	return false;
 }
 
 static void
@@ -123,15 +154,24 @@ static void
 take_trace(void *ctx, const MatchTrace *trace)
 {
 	TraceqlSearch *search = ctx;
+	MemoryContext context = search->newest ? search->context : search->unit_context;
+	MatchTrace *copy = match_trace_copy(trace, MemoryContextAllocHuge(context, match_trace_size(trace)));
 
-	if (search->newest)
-		newest_add(search->newest, trace);
+	if (search->newest && !search->recalling)
+		newest_add(search->newest, (uint64) copy->start, copy);
 	else
-		push_queue(search, match_trace_copy(
-							   trace, MemoryContextAllocHuge(search->unit_context, match_trace_size(trace))));
+		push_queue(search, copy);
 }
 
-/* The heap gives the oldest first; answers go newest first. */
+static int
+newest_first(const void *a, const void *b)
+{
+	uint64 x = (uint64) (*(MatchTrace *const *) a)->start;
+	uint64 y = (uint64) (*(MatchTrace *const *) b)->start;
+
+	return (x < y) - (x > y);
+}
+
 static void
 queue_newest(TraceqlSearch *search)
 {
@@ -139,12 +179,8 @@ queue_newest(TraceqlSearch *search)
 
 	while ((trace = newest_pop_oldest(search->newest)) != NULL)
 		push_queue(search, trace);
-	for (uint32 i = 0, j = search->nqueue; i + 1 < j; i++)
-	{
-		trace = search->queue[i];
-		search->queue[i] = search->queue[--j];
-		search->queue[j] = trace;
-	}
+	if (search->nqueue)
+		qsort(search->queue, search->nqueue, sizeof(MatchTrace *), newest_first);
 }
 
 /* ---- units ---- */
@@ -180,18 +216,102 @@ begin_reading(TraceqlSearch *search)
 	search->reader = reader_begin(search->source, &request);
 }
 
+static void
+run_unit(TraceqlSearch *search, const ReaderUnit *unit, const uint8 *skip)
+{
+	MatchSink sink = {search, want_trace, take_trace};
+
+	query_check_memory(search->context);
+	search->place = unit->place;
+	traceql_run_unit(search->run, unit->batch, unit->source, skip, search->scratch, &sink);
+	arena_reset(search->scratch);
+}
+
 static bool
 run_next(TraceqlSearch *search)
 {
-	MatchSink sink = {search, want_trace, take_trace};
 	ReaderUnit unit;
 
 	if (traceql_plan_facts(search->plan)->nothing || !reader_next(search->reader, &unit))
 		return false;
-	query_check_memory(search->context);
-	traceql_run_unit(search->run, unit.batch, unit.source, unit.skip, search->scratch, &sink);
-	arena_reset(search->scratch);
+	run_unit(search, &unit, unit.skip);
 	return true;
+}
+
+/* ---- building the newest ---- */
+
+/* By place, then by id: units in order, and ids of gathered traces sorted. */
+static int
+compare_hits(const void *a, const void *b)
+{
+	const Hit *x = *(Hit *const *) a;
+	const Hit *y = *(Hit *const *) b;
+
+	if (x->place != y->place)
+		return x->place < y->place ? -1 : 1;
+	return memcmp(x->id, y->id, sizeof(x->id));
+}
+
+static void
+recall_gathered(TraceqlSearch *search, Hit **hits, uint32 n)
+{
+	uint8 *ids = palloc(n * 16);
+	ReaderUnit unit;
+
+	for (uint32 i = 0; i < n; i++)
+		memcpy(ids + 16 * i, hits[i]->id, 16);
+	reader_gather_again(search->reader, ids, n);
+	while (reader_next(search->reader, &unit))
+		run_unit(search, &unit, NULL);
+}
+
+/* The hits of one vector: everything else in it is skipped. */
+static void
+recall_vector(TraceqlSearch *search, Hit **hits, uint32 n)
+{
+	ReaderUnit unit;
+	Column *id;
+	uint8 *skip;
+	uint32 h = 0;
+
+	reader_again(search->reader, hits[0]->place, &unit);
+	id = batch_column(unit.batch, LEVEL_TRACE, TC_ID);
+	skip = palloc(id->n + 1);
+	memset(skip, 1, id->n);
+	/* Both ascend. */
+	for (uint32 t = 0; t < id->n && h < n; t++)
+	{
+		if (memcmp(id->fixed + 16 * (size_t) t, hits[h]->id, 16) != 0)
+			continue;
+		skip[t] = 0;
+		h++;
+	}
+	run_unit(search, &unit, skip);
+	pfree(skip);
+}
+
+/* Build the hits that were kept, reading only the units they are in. */
+static void
+recall(TraceqlSearch *search)
+{
+	uint32 n = search->newest->n;
+	Hit **hits = palloc((n + 1) * sizeof(Hit *));
+
+	search->counted = *traceql_run_counters(search->run);
+	search->recalling = true;
+	for (uint32 i = 0; i < n; i++)
+		hits[i] = newest_pop_oldest(search->newest);
+	qsort(hits, n, sizeof(Hit *), compare_hits);
+	for (uint32 from = 0, to; from < n; from = to)
+	{
+		for (to = from + 1; to < n && hits[to]->place == hits[from]->place; to++)
+			;
+		/* Gathered traces come first: their place is 0. */
+		if (hits[from]->place == 0)
+			recall_gathered(search, hits + from, to - from);
+		else
+			recall_vector(search, hits + from, to - from);
+	}
 }
 
 TraceqlSearch *
@@ -216,6 +336,7 @@ traceql_search_begin(const TraceqlRequest *request)
 	begin_reading(search);
 	if (request->max_traces)
 		search->newest = newest_create(context, request->max_traces);
+	search->recall = request->max_traces > 0 && request->max_traces <= RECALL_TRACES;
 	MemoryContextSwitchTo(old);
 	return search;
 }
@@ -229,7 +350,10 @@ traceql_search_next(TraceqlSearch *search)
 	{
 		while (run_next(search))
 			;
+		if (search->recall)
+			recall(search);
 		queue_newest(search);
+		search->nqueue = Min(search->nqueue, search->request.max_traces);
 	}
 	while (!search->newest && search->next == search->nqueue)
 	{
@@ -251,7 +375,7 @@ traceql_search_facts(const TraceqlSearch *search)
 TraceqlSearchCounters
 traceql_search_counters(const TraceqlSearch *search)
 {
-	const TraceqlCounters *run = traceql_run_counters(search->run);
+	const TraceqlCounters *run = search->recalling ? &search->counted : traceql_run_counters(search->run);
 	TraceqlSearchCounters c = {.read = reader_counters(search->reader)};
 
 	c.traces_matched = run->traces_matched;

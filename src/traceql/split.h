@@ -85,6 +85,8 @@ extern void split_prepare(Split *split);
 /* The next chunk of whole traces as a sorted batch with traces; NULL at the end. Lives until the next call.
  */
 extern Batch *split_next(Split *split);
+/* Begin anew with those of these traces: n ids of 16 bytes, sorted. */
+extern void split_select(Split *split, const uint8 *ids, uint32 n);
 extern void split_close(Split *split);
 
 #endif

@@ -227,3 +227,29 @@ split_next(Split *split)
 	MemoryContextSwitchTo(old);
 	return batch;
 }
+
+void
+split_select(Split *split, const uint8 *ids, uint32 n)
+{
+	uint64 kept = 0;
+
+	for (uint64 i = 0; i < split->nrows; i++)
+	{
+		const uint8 *id = split->rows[i].trace->key.id;
+		uint32 lo = 0;
+
+		for (uint32 hi = n; lo < hi;)
+		{
+			uint32 mid = lo + (hi - lo) / 2;
+
+			if (memcmp(ids + 16 * (size_t) mid, id, 16) < 0)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		if (lo < n && memcmp(ids + 16 * (size_t) lo, id, 16) == 0)
+			split->rows[kept++] = split->rows[i];
+	}
+	split->nrows = kept;
+	split->next = 0;
+}
