@@ -223,7 +223,10 @@ find_split(Reader *reader)
 							.to = r->to,
 							.run = r->run,
 							.need = r->need,
-							.sources = &reader->number};
+							.sources = &reader->number,
+							.newest = r->newest,
+							.wanted = r->wanted,
+							.ctx = r->ctx};
 
 	reader->started = true;
 	if (r->spans)

@@ -31,6 +31,7 @@ typedef struct ReaderRequest
 	/* By traces: what parts of traces spread over images are tested for first; run NULL: for nothing. */
 	TraceqlRun *run;
 	uint32 need;
+	bool newest; /* by traces: wanted() is about the newest, more and more of them */
 } ReaderRequest;
 
 typedef struct ReaderUnit

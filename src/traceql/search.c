@@ -210,7 +210,8 @@ begin_reading(TraceqlSearch *search)
 							 .wanted = range_asked,
 							 .ctx = search,
 							 .run = search->run,
-							 .need = traceql_plan_facts(search->plan)->need};
+							 .need = traceql_plan_facts(search->plan)->need,
+							 .newest = r->max_traces > 0};
 
 	search->source = source_open(search->context, search->snapshot, r->tenant);
 	search->reader = reader_begin(search->source, &request);

@@ -67,7 +67,7 @@ add_input(Split *split, SourceUnit *unit, uint32 vector, Batch *batch)
 									  : MemoryContextAlloc(split->context, cap * sizeof(SplitInput));
 		split->cap_inputs = cap;
 	}
-	split->inputs[split->ninputs] = (SplitInput){unit, vector, false, batch};
+	split->inputs[split->ninputs] = (SplitInput){unit, vector, batch};
 	return split->ninputs++;
 }
 
@@ -82,7 +82,8 @@ add_row(Split *split, SplitTrace *trace, uint32 input, uint32 row)
 								  : MemoryContextAllocHuge(split->context, cap * sizeof(SplitRow));
 		split->cap_rows = cap;
 	}
-	split->rows[split->nrows++] = (SplitRow){trace, 0, {input, row}};
+	trace->n++;
+	split->rows[split->nrows++] = (SplitRow){trace, {input, row}};
 }
 
 static void

@@ -25,16 +25,16 @@ typedef struct SplitTrace
 	SplitKey key;
 	uint64 start; /* over all parts */
 	uint64 end;
-	uint32 bits; /* of facts.need: conditions that some part satisfies */
-	bool seen;   /* among the rows kept */
-	uint64 n;    /* its rows, then where the next one goes */
+	uint32 bits;  /* of facts.need: conditions that some part satisfies */
+	bool kept;    /* may match */
+	uint64 n;     /* its rows */
+	uint64 first; /* where they are in Split.rows, once dealt out */
 } SplitTrace;
 
 typedef struct SplitRow
 {
 	SplitTrace *trace;
-	uint64 start; /* once its vector is open for gathering */
-	RowRef ref;   /* batch: index into inputs */
+	RowRef ref; /* batch: index into inputs */
 } SplitRow;
 
 /* A vector that holds parts. */
@@ -42,8 +42,7 @@ typedef struct SplitInput
 {
 	SourceUnit *unit;
 	uint32 vector;
-	bool used; /* by a row kept */
-	Batch *batch;
+	Batch *batch; /* of recent batches; NULL: opened when needed */
 } SplitInput;
 
 typedef struct SplitRequest
@@ -55,6 +54,9 @@ typedef struct SplitRequest
 	TraceqlRun *run; /* tests need on parts; NULL: every trace may match */
 	uint32 need;     /* facts.need of the plan */
 	uint64 *sources; /* counts images opened, as names for the run */
+	bool newest;     /* newest first, as long as wanted() says that a trace of these times is */
+	bool (*wanted)(void *ctx, uint64 start_min, uint64 start_max, uint64 end_max);
+	void *ctx;
 } SplitRequest;
 
 typedef struct Split
@@ -71,8 +73,10 @@ typedef struct Split
 	uint64 cap_rows;
 	SplitRow *rows;
 	/* gathering */
-	Batch **batches; /* of inputs */
-	uint64 next;     /* row */
+	uint64 ntraces;
+	SplitTrace **order; /* those that may match */
+	uint64 next;
+	uint64 chunk_rows;
 	MemoryContext chunk_context;
 } Split;
 
@@ -80,7 +84,7 @@ typedef struct Split
 extern Split *split_find(Source *source, const SplitRequest *request);
 extern bool split_has(const Split *split, int tenant, const uint8 *trace_id);
 extern uint64 split_count(const Split *split);
-/* Keep the rows of traces that may match, sorted, and open their vectors. (split_gather.c) */
+/* Put the traces that may match in order. (split_gather.c) */
 extern void split_prepare(Split *split);
 /* The next chunk of whole traces as a sorted batch with traces; NULL at the end. Lives until the next call.
  */

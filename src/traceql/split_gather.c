@@ -1,6 +1,9 @@
 /*
  * split_gather.c
- *	  Putting split traces together: rows of those that may match, sorted, in chunks of whole traces.
+ *	  Putting split traces together: those that may match, newest first, in chunks of whole traces.
+ *
+ *	  A chunk opens the vectors that hold parts of its traces, and closes them again. Where only the newest
+ *	  matches are asked for, chunks begin small, and end when what is left is too old to be wanted.
  */
 #include "traceql/split.h"
 
@@ -8,7 +11,9 @@
 #include "traceql/query.h"
 #include "utils/memutils.h"
 
-#define CHUNK_ROWS 65536 /* a chunk ends with the trace that reaches this */
+/* Rows of a chunk: it ends with the trace that reaches this. */
+#define CHUNK_ROWS       65536
+#define FIRST_CHUNK_ROWS 512
 
 static bool
 may_match(const SplitRequest *r, const SplitTrace *trace)
@@ -18,214 +23,69 @@ may_match(const SplitRequest *r, const SplitTrace *trace)
 	return (!r->has_from || trace->end >= (uint64) r->from) && (!r->has_to || trace->start <= (uint64) r->to);
 }
 
-static void
-keep_candidates(Split *split)
-{
-	uint64 n = 0;
-
-	for (uint64 i = 0; i < split->nrows; i++)
-	{
-		if (!may_match(&split->request, split->rows[i].trace))
-			continue;
-		split->inputs[split->rows[i].ref.batch].used = true;
-		split->rows[n++] = split->rows[i];
-	}
-	split->nrows = n;
-}
-
-/* ---- sorting ---- */
-
+/* A tenant's traces together, because two of one id must not meet in a chunk; newest first. */
 static int
 compare_traces(const void *a, const void *b)
 {
-	const SplitKey *x = &(*(SplitTrace *const *) a)->key;
-	const SplitKey *y = &(*(SplitTrace *const *) b)->key;
-	int c = memcmp(x->id, y->id, 16);
+	const SplitTrace *x = *(SplitTrace *const *) a;
+	const SplitTrace *y = *(SplitTrace *const *) b;
 
-	return c ? c : (x->tenant > y->tenant) - (x->tenant < y->tenant);
-}
-
-static int
-compare_rows(const void *a, const void *b)
-{
-	const SplitRow *x = a;
-	const SplitRow *y = b;
-
+	if (x->key.tenant != y->key.tenant)
+		return x->key.tenant < y->key.tenant ? -1 : 1;
 	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
-	if (x->ref.batch != y->ref.batch)
-		return x->ref.batch < y->ref.batch ? -1 : 1;
-	return (x->ref.row > y->ref.row) - (x->ref.row < y->ref.row);
+		return x->start > y->start ? -1 : 1;
+	return memcmp(x->key.id, y->key.id, 16);
 }
 
-/* The traces that have rows, by id and tenant. */
-static SplitTrace **
-sorted_traces(Split *split, uint64 *n)
+static void
+order_traces(Split *split)
 {
-	SplitTrace **traces =
-		MemoryContextAllocHuge(split->context, (split_count(split) + 1) * sizeof(SplitTrace *));
+	HASH_SEQ_STATUS seq;
+	SplitTrace *trace;
 
-	*n = 0;
+	split->order = MemoryContextAllocHuge(split->context, (split_count(split) + 1) * sizeof(SplitTrace *));
+	hash_seq_init(&seq, split->traces);
+	while ((trace = hash_seq_search(&seq)) != NULL)
+		if (trace->n > 0 && may_match(&split->request, trace))
+			split->order[split->ntraces++] = trace;
+	qsort(split->order, split->ntraces, sizeof(SplitTrace *), compare_traces);
+}
+
+/* Rows of each trace that may match next to each other; the others go. */
+static void
+deal_rows(Split *split)
+{
+	SplitRow *dealt;
+	uint64 at = 0;
+
+	for (uint64 t = 0; t < split->ntraces; t++)
+	{
+		split->order[t]->first = at;
+		at += split->order[t]->n;
+		split->order[t]->n = 0;
+		split->order[t]->kept = true;
+	}
+	dealt = MemoryContextAllocHuge(split->context, (at + 1) * sizeof(SplitRow));
 	for (uint64 i = 0; i < split->nrows; i++)
 	{
 		SplitTrace *trace = split->rows[i].trace;
 
-		trace->n++;
-		if (!trace->seen)
-			traces[(*n)++] = trace;
-		trace->seen = true;
+		if (trace->kept)
+			dealt[trace->first + trace->n++] = split->rows[i];
 	}
-	qsort(traces, *n, sizeof(SplitTrace *), compare_traces);
-	return traces;
-}
-
-/* By trace, then by start. Traces are far fewer than rows: sort them, deal the rows out, sort within each. */
-static void
-sort_rows(Split *split)
-{
-	SplitRow *sorted = MemoryContextAllocHuge(split->context, (split->nrows + 1) * sizeof(SplitRow));
-	uint64 ntraces;
-	SplitTrace **traces = sorted_traces(split, &ntraces);
-	uint64 at = 0;
-
-	for (uint64 t = 0; t < ntraces; t++)
-	{
-		uint64 n = traces[t]->n;
-
-		traces[t]->n = at;
-		at += n;
-	}
-	for (uint64 i = 0; i < split->nrows; i++)
-		sorted[split->rows[i].trace->n++] = split->rows[i];
-	for (uint64 t = 0, from = 0; t < ntraces; from = traces[t++]->n)
-	{
-		CHECK_FOR_INTERRUPTS();
-		qsort(sorted + from, traces[t]->n - from, sizeof(SplitRow), compare_rows);
-	}
-	pfree(traces);
-	pfree(split->rows);
-	split->rows = sorted;
-}
-
-/* ---- inputs ---- */
-
-/* Vectors of segments again, those with rows kept; the vectors of a segment stand together. */
-static void
-open_inputs(Split *split)
-{
-	Arena *arena = store_arena(split->context);
-	SourceUnit *unit = NULL;
-	Image *image = NULL;
-
-	split->batches = arena_alloc0(arena, (split->ninputs + 1) * sizeof(Batch *));
-	for (uint32 i = 0; i < split->ninputs; i++)
-	{
-		SplitInput *input = &split->inputs[i];
-
-		if (input->used && !input->batch)
-		{
-			query_check_memory(split->context);
-			if (input->unit != unit)
-				image = store_open(input->unit->rel, split->source->snapshot, &input->unit->unit, arena);
-			unit = input->unit;
-			input->batch = image_vector(image, input->vector, arena);
-		}
-		split->batches[i] = input->batch;
-	}
-}
-
-static void
-read_starts(Split *split)
-{
-	for (uint64 i = 0; i < split->nrows; i++)
-	{
-		SplitRow *row = &split->rows[i];
-
-		row->start =
-			(uint64) batch_column(split->batches[row->ref.batch], LEVEL_SPAN, SC_START)->i64[row->ref.row];
-	}
+	if (split->rows)
+		pfree(split->rows);
+	split->rows = dealt;
+	split->nrows = at;
 }
 
 void
 split_prepare(Split *split)
 {
-	keep_candidates(split);
 	split->chunk_context = AllocSetContextCreate(split->context, "traceql chunk", ALLOCSET_DEFAULT_SIZES);
-	if (split->nrows == 0)
-		return;
-	open_inputs(split);
-	read_starts(split);
-	sort_rows(split);
-}
-
-/* ---- chunks ---- */
-
-/* Two traces of one id but different tenants are neighbours, and must not be taken for one. */
-static uint64
-chunk_end(const Split *split)
-{
-	uint64 end = split->next;
-
-	while (end < split->nrows)
-	{
-		const SplitTrace *trace = split->rows[end].trace;
-
-		if (end > split->next && trace != split->rows[end - 1].trace &&
-			(end - split->next >= CHUNK_ROWS ||
-			 memcmp(trace->key.id, split->rows[end - 1].trace->key.id, 16) == 0))
-			break;
-		end++;
-	}
-	return end;
-}
-
-/* The vectors that rows [from, to) are in, numbered anew in refs. */
-static uint32
-chunk_inputs(const Split *split, uint64 from, uint64 to, Arena *arena, RowRef *refs, Batch ***inputs)
-{
-	uint32 *number = arena_alloc0(arena, (split->ninputs + 1) * sizeof(uint32));
-	uint32 n = 0;
-
-	*inputs = arena_alloc(arena, (split->ninputs + 1) * sizeof(Batch *));
-	for (uint64 i = from; i < to; i++)
-	{
-		uint32 input = split->rows[i].ref.batch;
-
-		if (number[input] == 0)
-		{
-			(*inputs)[n] = split->batches[input];
-			number[input] = ++n;
-		}
-		refs[i - from] = (RowRef){number[input] - 1, split->rows[i].ref.row};
-	}
-	return n;
-}
-
-Batch *
-split_next(Split *split)
-{
-	uint64 end = chunk_end(split);
-	uint64 n = end - split->next;
-	MemoryContext old;
-	Arena *arena;
-	RowRef *refs;
-	Batch **inputs;
-	Batch *batch;
-	uint32 ninputs;
-
-	MemoryContextReset(split->chunk_context);
-	if (n == 0)
-		return NULL;
-	query_check_memory(split->context);
-	old = MemoryContextSwitchTo(split->chunk_context);
-	arena = store_arena(split->chunk_context);
-	refs = arena_alloc(arena, n * sizeof(RowRef));
-	ninputs = chunk_inputs(split, split->next, end, arena, refs, &inputs);
-	batch = batch_gather_lazy(arena, inputs, ninputs, refs, (uint32) n);
-	batch_make_traces(batch);
-	split->next = end;
-	MemoryContextSwitchTo(old);
-	return batch;
+	split->chunk_rows = split->request.newest ? FIRST_CHUNK_ROWS : CHUNK_ROWS;
+	order_traces(split);
+	deal_rows(split);
 }
 
 void
@@ -233,9 +93,9 @@ split_select(Split *split, const uint8 *ids, uint32 n)
 {
 	uint64 kept = 0;
 
-	for (uint64 i = 0; i < split->nrows; i++)
+	for (uint64 t = 0; t < split->ntraces; t++)
 	{
-		const uint8 *id = split->rows[i].trace->key.id;
+		const uint8 *id = split->order[t]->key.id;
 		uint32 lo = 0;
 
 		for (uint32 hi = n; lo < hi;)
@@ -248,8 +108,192 @@ split_select(Split *split, const uint8 *ids, uint32 n)
 				hi = mid;
 		}
 		if (lo < n && memcmp(ids + 16 * (size_t) lo, id, 16) == 0)
-			split->rows[kept++] = split->rows[i];
+			split->order[kept++] = split->order[t];
 	}
-	split->nrows = kept;
+	split->ntraces = kept;
 	split->next = 0;
+}
+
+/* ---- chunks ---- */
+
+typedef struct ChunkRow
+{
+	const SplitTrace *trace;
+	uint64 start;
+	RowRef ref; /* batch: index into Chunk.inputs */
+} ChunkRow;
+
+typedef struct Chunk
+{
+	Split *split;
+	Arena *arena;
+	uint32 *number; /* of each input of the split in this chunk, plus one */
+	Batch **inputs;
+	uint32 ninputs;
+	SourceUnit *unit; /* opened last */
+	Image *image;
+	ChunkRow *rows;
+	uint32 nrows;
+} Chunk;
+
+/* The traces of the next chunk are order[next .. end). Of a tenant's, older ones than unwanted are too. */
+static uint64
+chunk_end(Split *split)
+{
+	const SplitRequest *r = &split->request;
+	uint64 end = split->next;
+	uint64 rows = 0;
+
+	while (end < split->ntraces && rows < split->chunk_rows)
+	{
+		const SplitTrace *trace = split->order[end];
+
+		if (end > split->next && trace->key.tenant != split->order[end - 1]->key.tenant)
+			break;
+		if (r->newest && !r->wanted(r->ctx, trace->start, trace->start, trace->end))
+		{
+			if (end > split->next)
+				break;
+			split->next = ++end;
+			continue;
+		}
+		rows += trace->n;
+		end++;
+	}
+	return end;
+}
+
+static Batch *
+open_input(Chunk *chunk, uint32 i)
+{
+	SplitInput *input = &chunk->split->inputs[i];
+
+	if (input->batch)
+		return input->batch;
+	query_check_memory(chunk->split->context);
+	if (chunk->unit != input->unit)
+		chunk->image =
+			store_open(input->unit->rel, chunk->split->source->snapshot, &input->unit->unit, chunk->arena);
+	chunk->unit = input->unit;
+	return image_vector(chunk->image, input->vector, chunk->arena);
+}
+
+static int
+compare_inputs(const void *a, const void *b)
+{
+	uint32 x = *(const uint32 *) a;
+	uint32 y = *(const uint32 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* Open the vectors in order, so that every image is opened once. */
+static void
+open_inputs(Chunk *chunk, uint64 end)
+{
+	Split *split = chunk->split;
+	uint32 *wanted = arena_alloc(chunk->arena, (split->ninputs + 1) * sizeof(uint32));
+
+	chunk->number = arena_alloc0(chunk->arena, (split->ninputs + 1) * sizeof(uint32));
+	chunk->inputs = arena_alloc(chunk->arena, (split->ninputs + 1) * sizeof(Batch *));
+	for (uint64 t = split->next; t < end; t++)
+	{
+		for (uint64 i = 0; i < split->order[t]->n; i++)
+		{
+			uint32 input = split->rows[split->order[t]->first + i].ref.batch;
+
+			if (chunk->number[input] == 0)
+				wanted[chunk->ninputs++] = input;
+			chunk->number[input] = 1;
+		}
+	}
+	qsort(wanted, chunk->ninputs, sizeof(uint32), compare_inputs);
+	for (uint32 k = 0; k < chunk->ninputs; k++)
+	{
+		chunk->number[wanted[k]] = k + 1;
+		chunk->inputs[k] = open_input(chunk, wanted[k]);
+	}
+}
+
+/* By trace, then by start. */
+static int
+compare_rows(const void *a, const void *b)
+{
+	const ChunkRow *x = a;
+	const ChunkRow *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	if (x->ref.batch != y->ref.batch)
+		return x->ref.batch < y->ref.batch ? -1 : 1;
+	return (x->ref.row > y->ref.row) - (x->ref.row < y->ref.row);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return memcmp((*(SplitTrace *const *) a)->key.id, (*(SplitTrace *const *) b)->key.id, 16);
+}
+
+static void
+take_rows(Chunk *chunk, const SplitTrace *trace)
+{
+	Split *split = chunk->split;
+	ChunkRow *rows = chunk->rows + chunk->nrows;
+
+	CHECK_FOR_INTERRUPTS();
+	for (uint64 i = 0; i < trace->n; i++)
+	{
+		RowRef ref = split->rows[trace->first + i].ref;
+		uint32 input = chunk->number[ref.batch] - 1;
+
+		rows[i].trace = trace;
+		rows[i].start = (uint64) batch_column(chunk->inputs[input], LEVEL_SPAN, SC_START)->i64[ref.row];
+		rows[i].ref = (RowRef){input, ref.row};
+	}
+	qsort(rows, trace->n, sizeof(ChunkRow), compare_rows);
+	chunk->nrows += (uint32) trace->n;
+}
+
+static Batch *
+make_chunk(Split *split, uint64 end)
+{
+	Chunk chunk = {.split = split, .arena = store_arena(split->chunk_context)};
+	uint64 rows = 0;
+	RowRef *refs;
+	Batch *batch;
+
+	for (uint64 t = split->next; t < end; t++)
+		rows += split->order[t]->n;
+	open_inputs(&chunk, end);
+	chunk.rows = arena_alloc(chunk.arena, (rows + 1) * sizeof(ChunkRow));
+	qsort(split->order + split->next, end - split->next, sizeof(SplitTrace *), compare_ids);
+	for (uint64 t = split->next; t < end; t++)
+		take_rows(&chunk, split->order[t]);
+	refs = arena_alloc(chunk.arena, (rows + 1) * sizeof(RowRef));
+	for (uint32 i = 0; i < chunk.nrows; i++)
+		refs[i] = chunk.rows[i].ref;
+	batch = batch_gather_lazy(chunk.arena, chunk.inputs, chunk.ninputs, refs, chunk.nrows);
+	batch_make_traces(batch);
+	return batch;
+}
+
+Batch *
+split_next(Split *split)
+{
+	MemoryContext old;
+	Batch *batch;
+	uint64 end;
+
+	MemoryContextReset(split->chunk_context);
+	query_check_memory(split->context);
+	end = chunk_end(split);
+	if (end == split->next)
+		return NULL;
+	old = MemoryContextSwitchTo(split->chunk_context);
+	batch = make_chunk(split, end);
+	split->next = end;
+	split->chunk_rows = Min(split->chunk_rows * 4, CHUNK_ROWS);
+	MemoryContextSwitchTo(old);
+	return batch;
 }
