@@ -106,16 +106,15 @@ unit_at(const Reader *reader, int i)
 	return i < source->nsegments ? &source->segments[i] : &source->recent[i - source->nsegments];
 }
 
+/* Go to the next image; it may turn out that nothing of it is wanted. false: there are no more. */
 static bool
 open_next(Reader *reader)
 {
 	close_image(reader);
-	while (reader->next < reader->nunits)
-	{
-		if (open_image(reader, unit_at(reader, reader->next++), false))
-			return true;
-	}
-	return false;
+	if (reader->next >= reader->nunits)
+		return false;
+	(void) open_image(reader, unit_at(reader, reader->next++), false);
+	return true;
 }
 
 /* ---- units ---- */
@@ -236,20 +235,36 @@ find_split(Reader *reader)
 		reader->counters.split_traces = split_count(reader->split);
 }
 
-/* Split traces are the newest as a rule, so they come first. */
+/*
+ * Is it the gathered traces' turn? They come first; where only the newest are asked for, whatever holds the
+ * newest comes first, so that most of the rest is too old to be read.
+ */
+static bool
+split_first(const Reader *reader)
+{
+	uint64 start;
+
+	if (!reader->split || reader->split_done)
+		return false;
+	if (!reader->request.newest || reader->next >= reader->nunits || !split_peek(reader->split, &start))
+		return true;
+	return start > unit_at(reader, reader->next)->unit.summary.start_max;
+}
+
 bool
 reader_next(Reader *reader, ReaderUnit *out)
 {
 	MemoryContext old = MemoryContextSwitchTo(reader->context);
-	bool found;
+	bool found = false;
 
 	if (!reader->started)
 		find_split(reader);
-	found = read_split(reader, out);
 	while (!found)
 	{
 		if (reader->image && reader->vector < image_summary(reader->image)->nvectors)
 			found = read_vector(reader, out);
+		else if (split_first(reader))
+			found = read_split(reader, out);
 		else if (!open_next(reader))
 			break;
 	}

@@ -86,6 +86,8 @@ extern bool split_has(const Split *split, int tenant, const uint8 *trace_id);
 extern uint64 split_count(const Split *split);
 /* Put the traces that may match in order. (split_gather.c) */
 extern void split_prepare(Split *split);
+/* Start of the newest trace that is left of the present tenant's; false: none is left. */
+extern bool split_peek(const Split *split, uint64 *start);
 /* The next chunk of whole traces as a sorted batch with traces; NULL at the end. Lives until the next call.
  */
 extern Batch *split_next(Split *split);

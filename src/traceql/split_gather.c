@@ -278,6 +278,15 @@ make_chunk(Split *split, uint64 end)
 	return batch;
 }
 
+bool
+split_peek(const Split *split, uint64 *start)
+{
+	if (split->next >= split->ntraces)
+		return false;
+	*start = split->order[split->next]->start;
+	return true;
+}
+
 Batch *
 split_next(Split *split)
 {
