@@ -109,6 +109,13 @@ extern bool image_zone(Image *image, Level level, LoadWhat what, uint32_t which,
  */
 extern const Str *image_dictionary(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n);
 
+/*
+ * What values there are in the whole image of a COL_BYTES (COL_I64) column or attribute column, each once at
+ * least, nulls aside; NULL when blocks would have to be read to tell. Lives as long as the image.
+ */
+extern const Str *image_strings(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n);
+extern const int64_t *image_numbers(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n);
+
 /* Attribute columns of a level, without their values; the same in every vector. NULL when there are none. */
 extern const AttrColumn *image_attrs(const Image *image, Level level, uint32_t *n);
 /* How many rows of the image have a value in an attribute column. */

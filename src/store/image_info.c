@@ -70,6 +70,44 @@ image_dictionary(Image *image, Level level, LoadWhat what, uint32_t which, uint3
 	return leaf->dict;
 }
 
+/* Is it told by the leaf table, and no dictionary either? Sets *n then. */
+static bool
+told_by_table(const Leaf *leaf, uint32_t *n)
+{
+	*n = leaf != NULL;
+	return leaf == NULL || leaf->mode == LEAF_ZERO || leaf->mode == LEAF_CONST;
+}
+
+const Str *
+image_strings(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n)
+{
+	static const Str empty = {"", 0};
+	Leaf *leaf = find_leaf(image, level, what, which);
+
+	if (leaf != NULL && leaf->kind != COL_BYTES)
+		return NULL;
+	if (told_by_table(leaf, n))
+		return leaf != NULL && leaf->mode == LEAF_CONST ? &leaf->constant : &empty;
+	return image_dictionary(image, level, what, which, n);
+}
+
+const int64_t *
+image_numbers(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n)
+{
+	static const int64_t zero = 0;
+	Leaf *leaf = find_leaf(image, level, what, which);
+
+	if (leaf != NULL && (leaf->kind != COL_I64 || leaf->relative != REL_NONE))
+		return NULL;
+	if (told_by_table(leaf, n))
+		return leaf != NULL ? &leaf->number : &zero;
+	if (!leaf_has_dict(leaf))
+		return NULL;
+	image_need_dict(image, leaf);
+	*n = leaf->ndict;
+	return leaf->numbers;
+}
+
 const AttrColumn *
 image_attrs(const Image *image, Level level, uint32_t *n)
 {

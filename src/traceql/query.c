@@ -6,10 +6,13 @@
 
 #include <limits.h>
 
+#include "common/int.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "types/types.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 static int query_memory = 1024 * 1024;
 static int max_trace_spans = 1000000;
@@ -80,3 +83,44 @@ on_fail(void *ctx, const char *message)
 }
 
 const TraceqlHooks query_hooks = {.interrupt = on_interrupt, .fail = on_fail};
+
+/* ---- times ---- */
+
+/* false: before 1970 or infinite; what that means is the caller's business. */
+static bool
+unix_ns(TimestampTz t, int64 *ns)
+{
+	int64 us;
+
+	if (TIMESTAMP_NOT_FINITE(t) || pg_add_s64_overflow(t, UNIX_TO_PG_USECS, &us) || us < 0 ||
+		(uint64) us > PG_UINT64_MAX / NSECS_PER_USEC)
+		return false;
+	*ns = (int64) ((uint64) us * NSECS_PER_USEC);
+	return true;
+}
+
+QueryRange
+query_time_range(const NullableDatum *start, const NullableDatum *end)
+{
+	TimestampTz from = start->isnull ? DT_NOBEGIN : DatumGetTimestampTz(start->value);
+	TimestampTz to = end->isnull ? DT_NOEND : DatumGetTimestampTz(end->value);
+	QueryRange range = {0};
+
+	range.has_from = unix_ns(from, &range.from);
+	range.has_to = unix_ns(to, &range.to);
+	/* A bound before everything or behind everything: no bound, or nothing at all. */
+	if (!range.has_from && from > 0)
+	{
+		range.has_from = true;
+		range.from = -1;
+	}
+	if (!range.has_to && to < 0)
+	{
+		range.has_to = true;
+		range.to = 0;
+	}
+	/* Microseconds are all an argument can say: the end means all of its microsecond. */
+	else if (range.has_to && (uint64) range.to <= PG_UINT64_MAX - (NSECS_PER_USEC - 1))
+		range.to += NSECS_PER_USEC - 1;
+	return range;
+}

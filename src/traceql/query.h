@@ -15,6 +15,18 @@ extern void traceql_define_settings(void);
 extern void query_check_memory(MemoryContext context);
 extern uint32 query_max_trace_spans(void);
 
+/* Times as SQL arguments give them, as unix nanoseconds, both inclusive. */
+typedef struct QueryRange
+{
+	bool has_from;
+	bool has_to;
+	int64 from;
+	int64 to;
+} QueryRange;
+
+/* timestamptz; NULL or infinite: no bound. The end means all of its microsecond. */
+extern QueryRange query_time_range(const NullableDatum *start, const NullableDatum *end);
+
 /* The tree of a query; raises 42601 or 0A000 with the position in the text when it is refused. */
 extern TraceqlQuery *query_parse(Arena *arena, Str text);
 

@@ -95,6 +95,11 @@ open_image(Reader *reader, SourceUnit *unit, bool anyway)
 		}
 		reader->counters.segments_read++;
 	}
+	if (reader->request.image && reader->request.image(reader->request.ctx, unit, reader->image))
+	{
+		close_image(reader);
+		return false;
+	}
 	return true;
 }
 

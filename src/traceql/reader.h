@@ -27,6 +27,8 @@ typedef struct ReaderRequest
 	int64 to;
 	/* Is anything wanted of spans that start in [start_min, start_max] and end by end_max? */
 	bool (*wanted)(void *ctx, uint64 start_min, uint64 start_max, uint64 end_max);
+	/* May be NULL. Sees each image that is wanted first; true: its vectors need not be read. */
+	bool (*image)(void *ctx, const SourceUnit *unit, Image *image);
 	void *ctx;
 	/* By traces: what parts of traces spread over images are tested for first; run NULL: for nothing. */
 	TraceqlRun *run;

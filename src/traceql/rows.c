@@ -5,10 +5,9 @@
 #include "traceql/rows.h"
 
 #include "traceql/lang/ast.h"
-#include "common/int.h"
+#include "traceql/query.h"
 #include "types/types.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 void
 row_cursor_begin(RowCursor *cursor, TraceqlSearch *search, Arena *arena)
@@ -174,46 +173,10 @@ row_cursor_value(RowCursor *cursor, TraceqlColumn column, bool *isnull)
 
 /* ---- arguments ---- */
 
-/* false: before 1970 or infinite; what that means is the caller's business. */
-static bool
-unix_ns(TimestampTz t, int64 *ns)
-{
-	int64 us;
-
-	if (TIMESTAMP_NOT_FINITE(t) || pg_add_s64_overflow(t, UNIX_TO_PG_USECS, &us) || us < 0 ||
-		(uint64) us > PG_UINT64_MAX / NSECS_PER_USEC)
-		return false;
-	*ns = (int64) ((uint64) us * NSECS_PER_USEC);
-	return true;
-}
-
-static void
-time_args(const NullableDatum *args, TraceqlRequest *request)
-{
-	TimestampTz from = args[1].isnull ? DT_NOBEGIN : DatumGetTimestampTz(args[1].value);
-	TimestampTz to = args[2].isnull ? DT_NOEND : DatumGetTimestampTz(args[2].value);
-
-	request->has_from = unix_ns(from, &request->from);
-	request->has_to = unix_ns(to, &request->to);
-	/* A bound before everything or behind everything: no bound, or nothing at all. */
-	if (!request->has_from && from > 0)
-	{
-		request->has_from = true;
-		request->from = -1;
-	}
-	if (!request->has_to && to < 0)
-	{
-		request->has_to = true;
-		request->to = 0;
-	}
-	/* Microseconds are all an argument can say: the end means all of its microsecond. */
-	else if (request->has_to && (uint64) request->to <= PG_UINT64_MAX - (NSECS_PER_USEC - 1))
-		request->to += NSECS_PER_USEC - 1;
-}
-
 bool
 traceql_request_args(const NullableDatum *args, TraceqlRequest *request)
 {
+	QueryRange range;
 	text *query;
 
 	memset(request, 0, sizeof(*request));
@@ -221,7 +184,11 @@ traceql_request_args(const NullableDatum *args, TraceqlRequest *request)
 		return false;
 	query = DatumGetTextPP(args[0].value);
 	request->query = str_of(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query));
-	time_args(args, request);
+	range = query_time_range(&args[1], &args[2]);
+	request->has_from = range.has_from;
+	request->has_to = range.has_to;
+	request->from = range.from;
+	request->to = range.to;
 	if (!args[3].isnull)
 	{
 		int32 n = DatumGetInt32(args[3].value);
