@@ -51,6 +51,20 @@ SELECT condition, agree(condition) FROM unnest(array['true', 'start_time = ''202
     'trace_id = ALL (array[''4000'']::trace_id[])', 'trace_id = ''4000'' AND trace_id = ''4001''', 'trace_id = ''4000'' OR service = ''svc 1''', 'NOT trace_id = ''4000''',
     'service = ''svc 1'' AND attributes @> ''{"i": 4}''', 'c.* IS NOT NULL AND t.service = ''recent''', 't.ctid IS NOT NULL']) condition WHERE condition !~ '^c\.';
 
+-- span attributes are read by the keys that are looked at, whole where they are wanted whole
+INSERT INTO c (trace_id, span_id, service, start_time, attributes) VALUES
+    ('5000', '5000', 'keys', '2026-03-01 05:00', '{"a": 1, "b": "x", "a": "twice", "c": [1, {"d": null}], "": "no name"}'),
+    ('5000', '5001', 'keys', '2026-03-01 05:00', '{}'), ('5000', '5002', 'keys', '2026-03-01 05:00', '{"a": null}'), ('5000', '5003', 'keys', '2026-03-01 05:00', '{"b": 2, "c": [1]}');
+SELECT condition, agree(condition) FROM unnest(array['attributes ->> ''a'' = ''1''', 'attributes ? ''a''', 'NOT attributes ? ''a''', 'attributes ->> ''a'' IS NULL', 'attributes -> ''c'' @> ''[1]''',
+    'attributes @> ''{"a": 1}''', 'attributes @> ''{"a": "twice"}''', 'attributes @> ''{"b": 2, "c": [1]}''', 'attributes @> ''{}''', 'attributes ->> '''' = ''no name''', 'attributes ->> NULL IS NULL',
+    'attributes ->> service = ''x''', 'attributes = ''{}''', 'tempo.length(attributes) = 2', 'attributes ? ''a'' AND tempo.length(attributes) > 1', '(attributes ->> ''i'')::int > 95', 't.* IS NOT NULL AND attributes ? ''b''']) condition;
+SELECT plan('SELECT span_id, attributes ->> ''b'' FROM c WHERE attributes ? ''a''');
+SELECT plan('SELECT span_id, attributes FROM c WHERE attributes ? ''a''');
+SELECT plan('SELECT span_id, attributes ->> ''b'' FROM c WHERE tempo.length(attributes) > 2');
+SELECT span_id, attributes ->> 'b' AS b, attributes -> 'c' AS c FROM c WHERE attributes ? 'a' ORDER BY 1;
+SELECT span_id, attributes FROM c WHERE attributes ? 'a' ORDER BY 1;
+SELECT span_id, attributes ->> 'a' AS a, c FROM c WHERE attributes ->> 'b' = '2';
+
 -- values known only when the plan runs: parameters, now(), subqueries, the rows of another table
 PREPARE by_time AS SELECT count(*) FROM c WHERE start_time >= $1 AND start_time < $2;
 SET plan_cache_mode = force_generic_plan;

@@ -33,6 +33,11 @@ extern void row_reader_attach(RowReader *r, Batch *vector);
 /* Forget the values of the row before. */
 extern void row_reader_begin_row(RowReader *r);
 extern Datum row_reader_value(RowReader *r, AttrNumber attno, uint32 row, bool *isnull);
+/*
+ * Span attributes (tempo.attributes) of a row, of these keys only, all of their values in order: what
+ * attributes -> 'key' and the like need to know. The keys must stay.
+ */
+extern Datum row_reader_keys(RowReader *r, uint32 row, const Str *keys, int nkeys);
 /* All attributes of desc. Begins the row. */
 extern void row_reader_fill(RowReader *r, uint32 row, Datum *values, bool *isnull);
 

@@ -49,6 +49,10 @@ struct RowReader
 	MemoryContext row_context;
 	Arena *lists; /* attributes, events and links of the row */
 	bool lists_used;
+	/* row_reader_keys: columns of the keys, for the vector */
+	const Str *keys;
+	uint8 *wanted;
+	Datum no_keys; /* an empty list */
 };
 
 static AttSource
@@ -119,6 +123,7 @@ row_reader_attach(RowReader *r, Batch *vector)
 	r->batch = vector;
 	for (int i = 0; i < r->desc->natts; i++)
 		r->atts[i].ready = false;
+	r->keys = NULL;
 	row_reader_begin_row(r);
 	MemoryContextReset(r->vector_context);
 }
@@ -250,6 +255,47 @@ attributes_datum(RowReader *r, uint32 row)
 
 	list_begin(r, &out);
 	batch_attributes(r->batch, LEVEL_SPAN, row, &out);
+	return list_end(&out);
+}
+
+/* Which columns of the vector's attributes have one of the keys. */
+static void
+find_keys(RowReader *r, const Str *keys, int nkeys)
+{
+	const AttrSet *set = r->batch->level[LEVEL_SPAN].attrs;
+
+	r->wanted = MemoryContextAllocZero(r->vector_context, Max(set->ncolumns, 1));
+	for (uint32 c = 0; c < set->ncolumns; c++)
+		for (int k = 0; k < nkeys; k++)
+			if (str_eq(set->columns[c].key, keys[k]))
+				r->wanted[c] = 1;
+	r->keys = keys;
+	r->no_keys = bytes_datum(r->vector_context, str_of("", 1), -1);
+}
+
+static bool
+has_wanted(RowReader *r, uint32 row)
+{
+	const AttrSet *set = r->batch->level[LEVEL_SPAN].attrs;
+	const AttrShape *shape = &set->shapes[batch_shapes(r->batch, LEVEL_SPAN)[row]];
+
+	for (uint32 i = 0; i < shape->n; i++)
+		if (r->wanted[shape->columns[i]])
+			return true;
+	return false;
+}
+
+Datum
+row_reader_keys(RowReader *r, uint32 row, const Str *keys, int nkeys)
+{
+	Buf out;
+
+	if (r->keys != keys)
+		find_keys(r, keys, nkeys);
+	if (!has_wanted(r, row))
+		return r->no_keys;
+	list_begin(r, &out);
+	batch_some_attributes(r->batch, LEVEL_SPAN, row, r->wanted, &out);
 	return list_end(&out);
 }
 

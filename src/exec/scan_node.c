@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "am/am.h"
+#include "exec/keys.h"
 #include "exec/prune.h"
 #include "exec/scan_node.h"
 
@@ -48,6 +49,8 @@ typedef struct TempoScanState
 	int nqual_atts;
 	AttrNumber *rest_atts; /* decoded after it */
 	int nrest_atts;
+	SpanKeys *keys;         /* span attributes are needed of these keys only, or NULL */
+	bool keys_in_qual_only; /* all of them when a row passes */
 	MemoryContext context;
 	Cursor *cursor;
 	RowReader *reader;
@@ -120,7 +123,7 @@ choose_attributes(TempoScanState *s, CustomScan *plan, TupleDesc desc)
 	pull_varattnos((Node *) plan->scan.plan.targetlist, plan->scan.scanrelid, &s->attrs);
 	s->attrs = bms_add_members(s->attrs, qual);
 	s->qual_atts = palloc(Max(desc->natts, 1) * sizeof(AttrNumber));
-	s->rest_atts = palloc(Max(desc->natts, 1) * sizeof(AttrNumber));
+	s->rest_atts = palloc((desc->natts + 1) * sizeof(AttrNumber));
 	for (int attno = 1; attno <= desc->natts; attno++)
 	{
 		if (TupleDescAttr(desc, attno - 1)->attisdropped || !needs(s->attrs, attno))
@@ -132,6 +135,30 @@ choose_attributes(TempoScanState *s, CustomScan *plan, TupleDesc desc)
 	}
 }
 
+/*
+ * Span attributes of which only some keys are looked at are read of these alone. When the rows that pass
+ * the qual need all of them, they are read again for those.
+ */
+static void
+choose_keys(TempoScanState *s, CustomScan *plan)
+{
+	AttrNumber attno = span_keys_attribute(s->css.ss.ss_currentRelation);
+	SpanKeys *qual;
+
+	if (attno == InvalidAttrNumber || !needs(s->attrs, attno))
+		return;
+	s->keys = span_keys_find((Node *) list_concat_copy(plan->scan.plan.qual, plan->scan.plan.targetlist),
+							 plan->scan.scanrelid, attno);
+	if (s->keys)
+		return;
+	qual = span_keys_find((Node *) plan->scan.plan.qual, plan->scan.scanrelid, attno);
+	if (qual == NULL || qual->n == 0)
+		return;
+	s->keys = qual;
+	s->rest_atts[s->nrest_atts++] = attno;
+	s->keys_in_qual_only = true;
+}
+
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -140,6 +167,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
 	choose_attributes(s, plan, RelationGetDescr(node->ss.ss_currentRelation));
+	choose_keys(s, plan);
 	s->pruner = pruner_create(&node->ss.ps, plan->custom_exprs, plan->custom_private);
 	s->vector = s->decided = -1;
 	/* Attributes that nobody needs stay null in the slot. */
@@ -280,11 +308,27 @@ next_row(TempoScanState *s)
 }
 
 static void
-fill(TempoScanState *s, TupleTableSlot *slot, const AttrNumber *atts, int natts)
+fill(TempoScanState *s, TupleTableSlot *slot, const AttrNumber *atts, int natts, const SpanKeys *keys)
 {
 	for (int i = 0; i < natts; i++)
-		slot->tts_values[atts[i] - 1] =
-			row_reader_value(s->reader, atts[i], s->row - 1, &slot->tts_isnull[atts[i] - 1]);
+	{
+		bool *isnull = &slot->tts_isnull[atts[i] - 1];
+		Datum *value = &slot->tts_values[atts[i] - 1];
+
+		if (keys && atts[i] == keys->attno)
+		{
+			*value = row_reader_keys(s->reader, s->row - 1, keys->keys, keys->n);
+			*isnull = false;
+		}
+		else
+			*value = row_reader_value(s->reader, atts[i], s->row - 1, isnull);
+	}
+}
+
+static void
+fill_rest(TempoScanState *s, TupleTableSlot *slot)
+{
+	fill(s, slot, s->rest_atts, s->nrest_atts, s->keys_in_qual_only ? NULL : s->keys);
 }
 
 static void
@@ -294,7 +338,7 @@ start_row(TempoScanState *s, TupleTableSlot *slot)
 	row_reader_begin_row(s->reader);
 	store_row_to_tid(s->cursor->first_row + s->row - 1, &slot->tts_tid);
 	slot->tts_tableOid = RelationGetRelid(s->css.ss.ss_currentRelation);
-	fill(s, slot, s->qual_atts, s->nqual_atts);
+	fill(s, slot, s->qual_atts, s->nqual_atts, s->keys);
 	ExecStoreVirtualTuple(slot);
 }
 
@@ -307,7 +351,7 @@ fetch_whole_row(TempoScanState *s)
 	if (!next_row(s))
 		return ExecClearTuple(slot);
 	start_row(s, slot);
-	fill(s, slot, s->rest_atts, s->nrest_atts);
+	fill_rest(s, slot);
 	return slot;
 }
 
@@ -339,7 +383,7 @@ exec_scan(CustomScanState *node)
 			InstrCountFiltered1(node, 1);
 			continue;
 		}
-		fill(s, slot, s->rest_atts, s->nrest_atts);
+		fill_rest(s, slot);
 		pgstat_count_heap_getnext(node->ss.ss_currentRelation);
 		return projection ? ExecProject(projection) : slot;
 	}
@@ -427,6 +471,12 @@ explain_columns(TempoScanState *s, ExplainState *es)
 		if (!TupleDescAttr(desc, attno - 1)->attisdropped && needs(s->attrs, attno))
 			names = lappend(names, NameStr(TupleDescAttr(desc, attno - 1)->attname));
 	ExplainPropertyList("Columns", names, es);
+	if (s->keys == NULL)
+		return;
+	names = NIL;
+	for (int i = 0; i < s->keys->n; i++)
+		names = lappend(names, pnstrdup(s->keys->keys[i].p, s->keys->keys[i].len));
+	ExplainPropertyList(s->keys_in_qual_only ? "Filter Keys" : "Keys", names, es);
 }
 
 static void

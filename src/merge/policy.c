@@ -13,6 +13,7 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
@@ -238,6 +239,11 @@ tempo_merge(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("tempo_merge()");
 	PreventCommandDuringRecovery("tempo_merge()");
+	/* It merges what is committed now, and this transaction would then see that. */
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("tempo_merge() cannot run in a transaction of isolation level %s",
+							   IsolationIsSerializable() ? "serializable" : "repeatable read")));
 	if (!pg_class_ownercheck(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
 	merge_lock(true);

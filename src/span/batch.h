@@ -228,6 +228,8 @@ extern int64_t attr_position(const AttrColumn *c, uint32_t row);
 extern Value attr_value(const AttrColumn *c, uint32_t position);
 /* All attributes of one row, in order, in the format of value.h, appended to out. */
 extern void batch_attributes(Batch *b, Level level, uint32_t row, Buf *out);
+/* The same of those columns of the AttrSet that are wanted: one byte a column, 0 or 1. */
+extern void batch_some_attributes(Batch *b, Level level, uint32_t row, const uint8_t *wanted, Buf *out);
 /* Do rows x and y of LEVEL_SPAN have equal values in columns first to last? None may be COL_FIXED. */
 extern bool batch_same_values(Batch *b, uint32_t first, uint32_t last, uint32_t x, uint32_t y);
 /* Load everything (tests, check). */

@@ -213,27 +213,55 @@ attr_find_values(Arena *arena, const AttrSet *set, const uint32_t *shape, uint32
 	}
 }
 
+/* Where the values of a row's attributes are in their columns, in the order of its shape. */
+static const uint32_t *
+value_positions(Batch *b, Level level, uint32_t row)
+{
+	AttrSet *set = b->level[level].attrs;
+
+	if (set->value_at == NULL)
+		attr_find_values(b->arena, set, batch_shapes(b, level), &set->value_first, &set->value_at);
+	return set->value_at + set->value_first[row];
+}
+
+static void
+put_attribute(Batch *b, Level level, uint32_t column, uint32_t at, Buf *out)
+{
+	AttrColumn *c = batch_attr_column(b, level, column);
+	Value v = {.type = VALUE_EMPTY, .i = 0};
+
+	if (at < c->values.n) /* always, unless the producer broke its word */
+		v = attr_value(c, at);
+	value_write_kv(out, c->key, &v);
+}
+
 void
 batch_attributes(Batch *b, Level level, uint32_t row, Buf *out)
 {
-	AttrSet *set = b->level[level].attrs;
-	const uint32_t *shapes = batch_shapes(b, level);
-	const AttrShape *shape = &set->shapes[shapes[row]];
-	const uint32_t *at;
+	const AttrShape *shape = &b->level[level].attrs->shapes[batch_shapes(b, level)[row]];
+	const uint32_t *at = value_positions(b, level, row);
 
-	if (set->value_at == NULL)
-		attr_find_values(b->arena, set, shapes, &set->value_first, &set->value_at);
-	at = set->value_at + set->value_first[row];
 	buf_put_varint(out, shape->n);
 	for (uint32_t k = 0; k < shape->n; k++)
-	{
-		AttrColumn *c = batch_attr_column(b, level, shape->columns[k]);
-		Value v = {.type = VALUE_EMPTY, .i = 0};
+		put_attribute(b, level, shape->columns[k], at[k], out);
+}
 
-		if (at[k] < c->values.n) /* always, unless the producer broke its word */
-			v = attr_value(c, at[k]);
-		value_write_kv(out, c->key, &v);
-	}
+void
+batch_some_attributes(Batch *b, Level level, uint32_t row, const uint8_t *wanted, Buf *out)
+{
+	const AttrShape *shape = &b->level[level].attrs->shapes[batch_shapes(b, level)[row]];
+	const uint32_t *at;
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < shape->n; k++)
+		n += wanted[shape->columns[k]];
+	buf_put_varint(out, n);
+	if (n == 0)
+		return;
+	at = value_positions(b, level, row);
+	for (uint32_t k = 0; k < shape->n; k++)
+		if (wanted[shape->columns[k]])
+			put_attribute(b, level, shape->columns[k], at[k], out);
 }
 
 static void

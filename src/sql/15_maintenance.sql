@@ -1,6 +1,7 @@
 -- tempo_merge(table): merges at once all that waits in a table of access method tempo, or in the leaves of
 -- a partitioned one; NULL means tempo.spans. Returns rows merged, those of small segments merged again
--- included. Only the owner may; 42809 for other tables. One merge runs in a database at a time.
+-- included. Only the owner may; 42809 for other tables; 0A000 in a transaction whose snapshot is older than the
+-- statement (repeatable read, serializable). One merge runs in a database at a time.
 CREATE FUNCTION @extschema@.tempo_merge("table" regclass DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'tempo_merge' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 100000;
 
