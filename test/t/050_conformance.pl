@@ -105,6 +105,29 @@ sub compare
 	is(join("\n", @bad), '', "$name: $plain plain queries agree, of $quirk others $same");
 }
 
+# With max_traces: the newest, as many as there are, and each as it is without.
+sub newest
+{
+	my ($node, $name) = @_;
+	my $script = '';
+
+	for my $i (grep { $_ % 4 == 0 && $queries[$_]{answer} ne 'error' } 0 .. $#queries)
+	{
+		my $text = $queries[$i]{query} =~ s/'/''/gr;
+		my $n = (1, 7, 40, 300)[ $i / 4 % 4 ];
+		$script .= <<"SQL";
+WITH f AS MATERIALIZED (SELECT t.*, t::text AS row FROM traceql('$text') t),
+     l AS MATERIALIZED (SELECT t.*, t::text AS row FROM traceql('$text', max_traces => $n) t),
+     starts AS (SELECT DISTINCT trace_id, trace_start FROM f ORDER BY trace_start DESC LIMIT $n)
+SELECT '$queries[$i]{id} $n' WHERE (SELECT count(DISTINCT trace_id) FROM l) <> (SELECT count(*) FROM starts)
+   OR (SELECT min(trace_start) FROM l) <> (SELECT min(trace_start) FROM starts)
+   OR EXISTS (SELECT row FROM l EXCEPT ALL SELECT row FROM f)
+   OR EXISTS (SELECT row FROM f WHERE trace_id IN (SELECT trace_id FROM l) EXCEPT ALL SELECT row FROM l);
+SQL
+	}
+	is($node->safe_psql('postgres', $script), '', "$name: the newest of them");
+}
+
 my $node = tempo_node('conformance', conf => "tempo.max_future = -1\n");
 
 $node->safe_psql('postgres', join '', map { ingest($node, $_) } @requests);
@@ -122,6 +145,7 @@ for my $request (shuffle(scattered()))
 }
 $node->safe_psql('postgres', $script);
 compare($node, 'span by span');
+newest($node, 'span by span');
 sql($node, 'SELECT tempo_merge()');
 compare($node, 'span by span, all merged');
 
