@@ -325,7 +325,10 @@ typedef struct RowRef
  */
 extern Batch *batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
 						   uint32_t nrows);
-/* The same, but columns and attributes are gathered when asked for: rows and inputs stay until then. */
+/*
+ * The same, but columns and attributes are gathered when asked for: rows and inputs stay until then. Of
+ * LEVEL_EVENT and LEVEL_LINK nothing, not even keys, is there before batch_event_first and _link_first.
+ */
 extern Batch *batch_gather_lazy(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
 								uint32_t nrows);
 /* Row references sorted by (trace id, start, input, row). Span profile only. */

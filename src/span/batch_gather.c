@@ -510,33 +510,6 @@ typedef struct LazyLevel
 	AttrGather ag;
 } LazyLevel;
 
-static void
-lazy_load(Batch *b, Level level, LoadWhat what, uint32_t which)
-{
-	LazyLevel *l = &((LazyLevel *) b->source)[level];
-	RowSet *rows = &b->level[level];
-
-	l->g.brief = arena_create_like(b->arena, 0);
-	if (what == LOAD_COLUMN)
-	{
-		Picks p = {.ncols = l->g.ninputs, .at = l->g.rows, .n = l->g.nrows};
-		Column *c = &rows->columns[which];
-
-		p.cols = arena_alloc(l->g.scratch, sizeof(Column *) * l->g.ninputs);
-		for (uint32_t i = 0; i < l->g.ninputs; i++)
-			p.cols[i] = l->g.used[i] ? batch_column(l->g.inputs[i], level, which) : NULL;
-		*c = pick_column(&l->g, &p, c->kind, c->width);
-	}
-	else if (what == LOAD_ATTR)
-	{
-		if (l->ag.picks == NULL)
-			find_picks(&l->ag);
-		rows->attrs->columns[which].values = gather_attr(&l->ag, &l->ag.out[which]);
-	}
-	arena_destroy(l->g.brief);
-	l->g.brief = NULL;
-}
-
 /* What of a level has to be there from the start: numbers of rows, kinds of columns, keys and shapes. */
 static void
 lazy_level(LazyLevel *l, const Gather *like, Level level, const RowRef *rows, uint32_t nrows, RowSet *out)
@@ -562,17 +535,51 @@ lazy_level(LazyLevel *l, const Gather *like, Level level, const RowRef *rows, ui
 		out->attrs = gather_keys(&l->ag);
 }
 
+/* Events or links: nothing of them is there before it is asked which belong to which span. */
 static void
-lazy_children(LazyLevel *levels, Level level, const Gather *g, FirstFunc first_of, Batch *out,
-			  uint32_t **first)
+lazy_children(Batch *out, Level level, FirstFunc first_of, uint32_t **first)
 {
-	Gather own = *g;
+	LazyLevel *levels = out->source;
+	Gather g = levels[LEVEL_SPAN].g;
+	uint32_t *begin = arena_alloc(g.arena, sizeof(uint32_t) * ((size_t) g.nrows + 1));
 	RowRef *refs;
 
-	own.brief = g->arena;
-	*first = arena_alloc(g->arena, sizeof(uint32_t) * ((size_t) g->nrows + 1));
-	refs = children_of(&own, g->rows, g->nrows, first_of, *first);
-	lazy_level(&levels[level], g, level, refs, (*first)[g->nrows], &out->level[level]);
+	g.brief = g.arena;
+	refs = children_of(&g, g.rows, g.nrows, first_of, begin);
+	lazy_level(&levels[level], &g, level, refs, begin[g.nrows], &out->level[level]);
+	*first = begin;
+}
+
+static void
+lazy_load(Batch *b, Level level, LoadWhat what, uint32_t which)
+{
+	LazyLevel *l = &((LazyLevel *) b->source)[level];
+	RowSet *rows = &b->level[level];
+	Arena *brief = arena_create_like(b->arena, 0);
+
+	l->g.brief = brief;
+	if (what == LOAD_EVENTS)
+		lazy_children(b, LEVEL_EVENT, batch_event_first, &b->event_first);
+	else if (what == LOAD_LINKS)
+		lazy_children(b, LEVEL_LINK, batch_link_first, &b->link_first);
+	else if (what == LOAD_COLUMN)
+	{
+		Picks p = {.ncols = l->g.ninputs, .at = l->g.rows, .n = l->g.nrows};
+		Column *c = &rows->columns[which];
+
+		p.cols = arena_alloc(l->g.scratch, sizeof(Column *) * l->g.ninputs);
+		for (uint32_t i = 0; i < l->g.ninputs; i++)
+			p.cols[i] = l->g.used[i] ? batch_column(l->g.inputs[i], level, which) : NULL;
+		*c = pick_column(&l->g, &p, c->kind, c->width);
+	}
+	else if (what == LOAD_ATTR)
+	{
+		if (l->ag.picks == NULL)
+			find_picks(&l->ag);
+		rows->attrs->columns[which].values = gather_attr(&l->ag, &l->ag.out[which]);
+	}
+	l->g.brief = NULL;
+	arena_destroy(brief);
 }
 
 Batch *
@@ -592,10 +599,5 @@ batch_gather_lazy(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *
 	for (uint32_t i = 0; i < nrows; i++)
 		g.used[rows[i].batch] = true;
 	lazy_level(&levels[LEVEL_SPAN], &g, LEVEL_SPAN, rows, nrows, &out->level[LEVEL_SPAN]);
-	if (out->spans)
-	{
-		lazy_children(levels, LEVEL_EVENT, &g, batch_event_first, out, &out->event_first);
-		lazy_children(levels, LEVEL_LINK, &g, batch_link_first, out, &out->link_first);
-	}
 	return out;
 }

@@ -340,9 +340,12 @@ void
 batch_make_traces(Batch *b)
 {
 	RowSet *rows = &b->level[LEVEL_TRACE];
-	int ref = batch_attr_find(b, LEVEL_LINK, str_lit("opentracing.ref_type"), VALUE_STRING, 0);
-	const AttrColumn *ref_type = ref < 0 ? NULL : batch_attr_rows(b, LEVEL_LINK, (uint32_t) ref);
+	const AttrColumn *ref_type;
+	int ref;
 
+	(void) batch_link_first(b);
+	ref = batch_attr_find(b, LEVEL_LINK, str_lit("opentracing.ref_type"), VALUE_STRING, 0);
+	ref_type = ref < 0 ? NULL : batch_attr_rows(b, LEVEL_LINK, (uint32_t) ref);
 	rows->nrows = mark_traces(b);
 	rows->ncolumns = TC_COUNT;
 	rows->columns = arena_alloc(b->arena, sizeof(Column) * TC_COUNT);

@@ -255,6 +255,38 @@ take_rows(Chunk *chunk, const SplitTrace *trace)
 	chunk->nrows += (uint32) trace->n;
 }
 
+/*
+ * What batch_make_traces() would make, out of what is known already: without it no column has to be read.
+ * TC_ROOT and TC_SPLIT are left 0; evaluation finds roots by itself.
+ */
+static void
+set_traces(Split *split, uint64 end, Batch *batch)
+{
+	uint32 n = (uint32) (end - split->next);
+	RowSet *level = &batch->level[LEVEL_TRACE];
+	uint32 row = 0;
+
+	level->nrows = n;
+	level->ncolumns = TC_COUNT;
+	level->columns = arena_alloc(batch->arena, TC_COUNT * sizeof(Column));
+	for (int c = 0; c < TC_COUNT; c++)
+		column_allocate(batch->arena, &level->columns[c], c == TC_ID ? COL_FIXED : COL_I64,
+						c == TC_ID ? 16 : 0, n);
+	batch->trace_first = arena_alloc(batch->arena, (n + 1) * sizeof(uint32));
+	for (uint32 t = 0; t < n; t++)
+	{
+		const SplitTrace *trace = split->order[split->next + t];
+
+		memcpy(level->columns[TC_ID].fixed + 16 * (size_t) t, trace->key.id, 16);
+		level->columns[TC_START].i64[t] = (int64) trace->start;
+		level->columns[TC_DURATION].i64[t] = (int64) (trace->end - trace->start);
+		batch->trace_first[t] = row;
+		row += (uint32) trace->n;
+	}
+	batch->trace_first[n] = row;
+	batch->sorted = true;
+}
+
 static Batch *
 make_chunk(Split *split, uint64 end)
 {
@@ -274,7 +306,7 @@ make_chunk(Split *split, uint64 end)
 	for (uint32 i = 0; i < chunk.nrows; i++)
 		refs[i] = chunk.rows[i].ref;
 	batch = batch_gather_lazy(chunk.arena, chunk.inputs, chunk.ninputs, refs, chunk.nrows);
-	batch_make_traces(batch);
+	set_traces(split, end, batch);
 	return batch;
 }
 

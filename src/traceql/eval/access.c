@@ -173,10 +173,16 @@ slot_keys(TraceqlRun *run, const Slot *slot)
 	SlotState *state = &run->unit.slots[slot->index];
 	KeyMap *map = &run->keys[slot->index];
 	Batch *batch = run->unit.batch;
-	const AttrSet *set = batch->level[slot_level(slot)].attrs;
+	const AttrSet *set;
 
 	if (state->map)
 		return state;
+	/* Lazy batches know nothing of events and links before. */
+	if (slot->event)
+		(void) batch_event_first(batch);
+	if (slot->link)
+		(void) batch_link_first(batch);
+	set = batch->level[slot_level(slot)].attrs;
 	if (map->source != run->unit.source || map->shapes != set->shapes || map->nshapes != set->nshapes ||
 		run->unit.source == 0 || !set->shapes_shared)
 	{

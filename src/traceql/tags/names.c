@@ -157,11 +157,18 @@ static void
 batch_level(TagNames *names, Batch *batch, Level level, uint64_t source, const uint8_t *rows, Arena *scratch)
 {
 	TagSet *set = level_set(names, level);
-	const AttrSet *attrs = batch->level[level].attrs;
-	uint32_t nrows = batch->level[level].nrows;
+	const AttrSet *attrs;
+	uint32_t nrows;
 	const uint32_t *shape;
 	uint8_t *used;
 
+	/* A gathered batch knows nothing of events and links before. */
+	if (set && level == LEVEL_EVENT)
+		(void) batch_event_first(batch);
+	if (set && level == LEVEL_LINK)
+		(void) batch_link_first(batch);
+	attrs = batch->level[level].attrs;
+	nrows = batch->level[level].nrows;
 	if (!set || !attrs || nrows == 0)
 		return;
 	marks_use(&names->columns[level], names->arena, source, NULL, attrs->ncolumns);
