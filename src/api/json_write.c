@@ -108,6 +108,14 @@ json_put_u64(Buf *out, uint64_t v)
 }
 
 void
+json_put_i64(Buf *out, int64_t v)
+{
+	char text[24];
+
+	buf_put(out, text, snprintf(text, sizeof(text), "%" PRId64, v));
+}
+
+void
 json_put_quoted_u64(Buf *out, uint64_t v)
 {
 	buf_put_u8(out, '"');

@@ -18,6 +18,7 @@ extern void json_put_string(Buf *out, Str s);
 extern void json_put_quoted_i64(Buf *out, int64_t v);
 extern void json_put_quoted_u64(Buf *out, uint64_t v);
 extern void json_put_u64(Buf *out, uint64_t v);
+extern void json_put_i64(Buf *out, int64_t v);
 /* Shortest text that reads back as the same number; "NaN", "Infinity", "-Infinity" in quotes. */
 extern void json_put_double(Buf *out, double v);
 extern void json_put_base64(Buf *out, Str bytes);

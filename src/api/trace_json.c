@@ -81,7 +81,7 @@ member_enum(Buf *out, bool *first, const char *key, int64_t v, const char *const
 	if (v > 0 && v < nnames)
 		json_put_string(out, str_lit(names[v]));
 	else
-		json_put_u64(out, (uint64_t) v);
+		json_put_i64(out, v);
 }
 
 /* "attributes" from encoded attributes, left out when there are none. */

@@ -180,6 +180,71 @@ def from_protobuf(buf):
     return flat(message(buf, *REQUEST)['resources'])
 
 
+# ---- writing protobuf ----
+
+def put_varint(n):
+    out = bytearray()
+    n &= 0xffffffffffffffff
+    while n >= 0x80:
+        out.append(n & 0x7f | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def put(number, content):
+    return put_varint(number << 3 | 2) + put_varint(len(content)) + content
+
+
+def put_any(value):
+    kind, v = value
+    if kind == 'string':
+        return put(1, v.encode())
+    if kind == 'bool':
+        return b'\x10' + put_varint(v)
+    if kind == 'int':
+        return b'\x18' + put_varint(v)
+    if kind == 'double':
+        return b'\x21' + struct.pack('<Q', v)
+    if kind == 'array':
+        return put(5, b''.join(put(1, put_any(m)) for m in v))
+    if kind == 'map':
+        return put(6, b''.join(put(1, put_pair(m)) for m in v))
+    return put(7, v) if kind == 'bytes' else b''
+
+
+def put_pair(pair):
+    return put(1, pair[0].encode()) + put(2, put_any(pair[1]))
+
+
+WRITE = {'bytes': lambda n, v: put(n, v), 'text': lambda n, v: put(n, v.encode()), 'u32': lambda n, v: put_varint(n << 3) + put_varint(v),
+         'enum': lambda n, v: put_varint(n << 3) + put_varint(v), 'f32': lambda n, v: put_varint(n << 3 | 5) + struct.pack('<I', v),
+         'f64': lambda n, v: put_varint(n << 3 | 1) + struct.pack('<Q', v)}
+
+
+def put_message(fields_of, holder):
+    """What message() reads, but for nested messages other than attributes; fields that are 0 or empty are left out."""
+    out = [WRITE[kind](n, holder[name]) for n, (name, kind) in fields_of[0].items() if holder[name]]
+    return b''.join(out + [put(n, put_pair(a)) for n, (name, _) in fields_of[1].items() if name == 'attributes' for a in holder[name]])
+
+
+def put_span(s):
+    return (put_message(SPAN, s) + b''.join(put(11, put_message(EVENT, e)) for e in s['events']) +
+            b''.join(put(13, put_message(LINK, l)) for l in s['links']) + put(15, put_message(STATUS, s['status'])))
+
+
+def to_protobuf(spans):
+    """One ResourceSpans for each run of spans with the same resource and scope."""
+    out, last = [], None
+    for resource, scope, span in spans:
+        if last is None or last[0] is not resource or last[1] is not scope:
+            last = (resource, scope, [])
+            out.append(last)
+        last[2].append(put(2, put_span(span)))
+    return b''.join(put(1, put(1, put_message(RESOURCE, r)) + put(2, put(1, put_message(SCOPE, s)) + b''.join(spans) + put(3, s['schema_url'].encode())) +
+                        put(3, r['schema_url'].encode())) for r, s, spans in out)
+
+
 # ---- JSON ----
 
 HEX = re.compile(r'^([0-9A-Fa-f]{2})*$')
@@ -294,9 +359,13 @@ def camel(pairs):
     return {re.sub('_([a-z])', lambda m: m[1].upper(), name): value for name, value in pairs}
 
 
+def parse_json(raw):
+    return json.loads(raw, object_pairs_hook=camel, parse_int=lambda digits: -0.0 if digits == '-0' else int(digits))
+
+
 def from_json(raw):
     try:
-        document = json.loads(raw, object_pairs_hook=camel)
+        document = parse_json(raw)
     except ValueError as e:
         raise Malformed(str(e))
     if not isinstance(document, dict) or document and 'resourceSpans' not in document:
@@ -371,6 +440,7 @@ def double_of(bits):
     return struct.unpack('<d', struct.pack('<Q', bits))[0]
 
 
+@lru_cache(maxsize=1 << 16)
 def double_text(bits):
     d = double_of(bits)
     if d != d:

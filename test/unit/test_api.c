@@ -177,7 +177,7 @@ shared_ids(void)
 	builder_set_resource(bb, res_a, str_lit(""), 0, str_lit("url"));
 	add_span(bb, 2, 1, 1, "child");
 	builder_set_resource(bb, res_b, str_lit(""), 0, str_lit(""));
-	add_span(bb, 3, 2, 1, "grandchild");
+	add_span(bb, 3, 2, -7, "grandchild"); /* a kind nobody knows is kept */
 	return builder_finish(bb);
 }
 
@@ -224,7 +224,7 @@ test_trace_json(void)
 		"[{\"key\":\"k\",\"value\":{\"boolValue\":true}}]},\"scopeSpans\":[{\"scope\":{},\"spans\":[{"
 		"\"traceId\":"
 		"\"AAAAAAAAAAAAAAAAAAAKvA==\",\"spanId\":\"AAAAAAAAAAM=\",\"parentSpanId\":\"AAAAAAAAAAI=\",\"name\":"
-		"\"grandchild\",\"kind\":\"SPAN_KIND_INTERNAL\",\"startTimeUnixNano\":\"1000\",\"endTimeUnixNano\":"
+		"\"grandchild\",\"kind\":-7,\"startTimeUnixNano\":\"1000\",\"endTimeUnixNano\":"
 		"\"1005\","
 		"\"status\":{}}]}]}]}",
 		"two spans of two resources");
