@@ -6,8 +6,6 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
 #include "api/handlers.h"
 #include "api/json_write.h"
 #include "api/search.h"
@@ -20,7 +18,6 @@
 #define DEFAULT_SPSS    3
 #define MAX_SPSS        100
 #define MAX_RANGE       (168 * 3600)
-#define DEFAULT_SECONDS (15 * 60)
 #define MAX_QUERY_BYTES (128 * 1024)
 
 typedef struct SearchParams
@@ -32,13 +29,6 @@ typedef struct SearchParams
 	uint64 start; /* unix seconds */
 	uint64 end;   /* 0: no end */
 } SearchParams;
-
-static uint64
-unix_now(void)
-{
-	return (uint64) (GetCurrentTimestamp() / USECS_PER_SEC +
-					 (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY);
-}
 
 static bool
 refuse_text(ApiCall *call, const Buf *err)
@@ -92,14 +82,14 @@ read_range(ApiCall *call, SearchParams *p)
 		return false;
 	if (since > 0)
 	{
-		p->start = unix_now() - Min(unix_now(), (uint64) since / NS_PER_SECOND);
+		p->start = api_unix_now() - Min(api_unix_now(), (uint64) since / NS_PER_SECOND);
 		p->end = 0;
 		return true;
 	}
 	if (!api_time_range(call, &given, &p->start, &p->end))
 		return false;
 	if (!given)
-		p->start = unix_now() - DEFAULT_SECONDS;
+		p->start = api_unix_now() - API_DEFAULT_SECONDS;
 	else if (p->end - p->start > MAX_RANGE)
 	{
 		api_refuse(call, 400,

@@ -38,8 +38,16 @@ extern bool api_wants_protobuf(const ApiCall *call);
  */
 extern bool api_time_range(ApiCall *call, bool *given, uint64 *start, uint64 *end);
 
+/* Where ranges begin that are not given: so many seconds ago. */
+#define API_DEFAULT_SECONDS (15 * 60)
+extern uint64 api_unix_now(void);
+
 extern void handle_trace_v1(ApiCall *call);
 extern void handle_trace_v2(ApiCall *call);
 extern void handle_search(ApiCall *call);
+extern void handle_tags_v1(ApiCall *call);
+extern void handle_tags_v2(ApiCall *call);
+extern void handle_tag_values_v1(ApiCall *call);
+extern void handle_tag_values_v2(ApiCall *call);
 
 #endif

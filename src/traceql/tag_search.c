@@ -174,9 +174,11 @@ read_filter(TagSearch *search, Arena *arena)
 	search->filter =
 		search->request->filter.len ? traceql_tolerant_filter(arena, search->request->filter, &groups) : NULL;
 	if (search->filter && groups > TRACEQL_MAX_GROUPS)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the filter has more than %d alternatives joined by ||", TRACEQL_MAX_GROUPS),
-						errhint("Reduce the number of OR conditions in the query.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the filter has more than %d alternatives joined by ||; reduce the number of OR "
+						"conditions in the query",
+						TRACEQL_MAX_GROUPS)));
 }
 
 static void
