@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "am/am.h"
+#include "store/directory.h"
 #include "store/metapage.h"
 
 typedef struct FetchCache
@@ -76,6 +77,23 @@ cached_unit(Relation rel, Snapshot snapshot, uint64 row)
 		   row >= cache->unit.first_row && row - cache->unit.first_row < cache->unit.nrows;
 }
 
+/* The snapshot may be gone when the next row is fetched: a recent batch is read at once. */
+static Image *
+open_whole(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena)
+{
+	const uint8 *bytes = NULL;
+
+	if (unit->kind == UNIT_RECENT)
+	{
+		Companion c;
+
+		companion_open(rel, AccessShareLock, &c);
+		bytes = recent_image(&c, snapshot, unit, arena, NULL);
+		companion_close(&c);
+	}
+	return store_open_bytes(rel, unit, bytes, arena);
+}
+
 static void
 make_cache(Relation rel, Snapshot snapshot, const StoreUnit *unit)
 {
@@ -98,7 +116,7 @@ make_cache(Relation rel, Snapshot snapshot, const StoreUnit *unit)
 	fresh->snapshot = *snapshot;
 	fresh->unit = *unit;
 	fresh->vector = -1;
-	fresh->image = store_open(rel, snapshot, unit, store_arena(context));
+	fresh->image = open_whole(rel, snapshot, unit, store_arena(context));
 	fresh->reader = row_reader_create(rel, RelationGetDescr(rel), context);
 	fresh->vector_context = AllocSetContextCreate(context, "tempo row fetch vector", ALLOCSET_DEFAULT_SIZES);
 	fresh->forget.func = forget_cache;

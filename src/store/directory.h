@@ -41,7 +41,14 @@ extern uint8 *recent_image(Companion *c, Snapshot snapshot, const StoreUnit *uni
 extern void recent_insert(Companion *c, const StoreUnit *unit, const uint8 *image, CommandId cid,
 						  BlockNumber reserved);
 extern uint32 recent_nchunks(uint64 image_bytes, bool has_range);
-/* An image whose bytes are at hand; store_open() for everybody else. */
+extern Size recent_head_bytes(bool has_range);
+
+/* Reads a recent batch by the chunk; rel and snapshot stay while it is used. */
+typedef struct RecentReader RecentReader;
+extern RecentReader *recent_reader(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena);
+extern void recent_reader_copy(RecentReader *r, uint64 off, uint32 len, uint8 *dst);
+
+/* An image; of a recent batch, whose bytes are at hand. store_open() for everybody else. */
 extern Image *store_open_bytes(Relation rel, const StoreUnit *unit, const uint8 *image, Arena *arena);
 
 #endif

@@ -22,8 +22,8 @@
 /* Directory entries that fit a block of the companion heap, with room for dead ones. */
 #define ENTRIES_PER_BLOCK 24
 
-static Size
-head_bytes(bool has_range)
+Size
+recent_head_bytes(bool has_range)
 {
 	return has_range ? sizeof(BatchHead) : BATCH_HEAD_SHORT;
 }
@@ -31,7 +31,7 @@ head_bytes(bool has_range)
 uint32
 recent_nchunks(uint64 image_bytes, bool has_range)
 {
-	return (head_bytes(has_range) + image_bytes + CHUNK_BYTES - 1) / CHUNK_BYTES;
+	return (recent_head_bytes(has_range) + image_bytes + CHUNK_BYTES - 1) / CHUNK_BYTES;
 }
 
 static uint32
@@ -41,7 +41,7 @@ head_crc(BatchHead head)
 
 	head.crc = 0;
 	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, &head, head_bytes((head.flags & STORE_HAS_RANGE) != 0));
+	COMP_CRC32C(crc, &head, recent_head_bytes((head.flags & STORE_HAS_RANGE) != 0));
 	FIN_CRC32C(crc);
 	return crc;
 }
@@ -77,7 +77,7 @@ recent_parse(const CompanionTuple *t, StoreUnit *unit, Size *head_len)
 	if (t->len < BATCH_HEAD_SHORT)
 		return false;
 	memcpy(&h, t->data, Min(t->len, sizeof(h)));
-	*head_len = head_bytes((h.flags & STORE_HAS_RANGE) != 0);
+	*head_len = recent_head_bytes((h.flags & STORE_HAS_RANGE) != 0);
 	if (h.magic != STORE_BATCH_MAGIC || t->len < *head_len || h.crc != head_crc(h) || h.nchunks == 0)
 		return false;
 	memset(unit, 0, sizeof(*unit));
@@ -138,46 +138,6 @@ recent_read(Companion *c, Snapshot snapshot, uint64 below, UnitList *list)
 	companion_scan_end(&scan);
 }
 
-static void
-incomplete_batch(const StoreUnit *unit)
-{
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-					errmsg("recent batch %llu is incomplete", (unsigned long long) unit->id)));
-}
-
-uint8 *
-recent_image(Companion *c, Snapshot snapshot, const StoreUnit *unit, Arena *arena, ItemPointer tids)
-{
-	uint8 *image = arena_alloc(arena, Max(unit->bytes, 1));
-	Size filled = 0;
-	uint32 n = 0;
-	CompanionScan scan;
-	CompanionTuple t;
-
-	companion_scan_begin(&scan, c, snapshot, KIND_RECENT, unit->id, unit->id + unit->nchunks - 1);
-	while (n < unit->nchunks && companion_scan_next(&scan, &t))
-	{
-		StoreUnit head;
-		Size skip = 0;
-
-		if (t.number != unit->id + n)
-			incomplete_batch(unit);
-		if (n == 0 && (!recent_parse(&t, &head, &skip) || head.bytes != unit->bytes))
-			incomplete_batch(unit);
-		if (t.len - skip > unit->bytes - filled)
-			incomplete_batch(unit);
-		memcpy(image + filled, t.data + skip, t.len - skip);
-		filled += t.len - skip;
-		if (tids)
-			tids[n] = t.tid;
-		n++;
-	}
-	companion_scan_end(&scan);
-	if (n != unit->nchunks || filled != unit->bytes)
-		incomplete_batch(unit);
-	return image;
-}
-
 void
 recent_insert(Companion *c, const StoreUnit *unit, const uint8 *image, CommandId cid, BlockNumber reserved)
 {
@@ -186,7 +146,7 @@ recent_insert(Companion *c, const StoreUnit *unit, const uint8 *image, CommandId
 	Size done = 0;
 
 	fill_head(&head, unit);
-	skip = head_bytes((head.flags & STORE_HAS_RANGE) != 0);
+	skip = recent_head_bytes((head.flags & STORE_HAS_RANGE) != 0);
 	for (uint32 i = 0; i < unit->nchunks; i++)
 	{
 		Size len = Min(unit->bytes - done, CHUNK_BYTES - skip);

@@ -85,7 +85,10 @@ typedef struct StoreUnit
  * tuples and the head of each recent batch.
  */
 extern StoreUnit *store_units(Relation rel, Snapshot snapshot, int *n);
-/* Open a unit's image; everything is allocated in arena. Pages are read on demand. */
+/*
+ * Open a unit's image; everything is allocated in arena. Pages are read on demand, so rel and snapshot must
+ * stay as long as the image is read.
+ */
 extern Image *store_open(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena);
 
 /*

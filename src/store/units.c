@@ -122,8 +122,9 @@ typedef struct UnitSource
 {
 	Relation rel;
 	StoreUnit unit;
-	const uint8 *image;     /* recent batches: the bytes */
 	SegmentReader *segment; /* segments */
+	RecentReader *recent;   /* recent batches, or */
+	const uint8 *image;     /* their bytes */
 } UnitSource;
 
 static void
@@ -131,8 +132,10 @@ source_read(void *ctx, uint64_t off, uint32_t len, uint8_t *dst)
 {
 	UnitSource *s = ctx;
 
-	if (s->unit.kind == UNIT_SEGMENT)
+	if (s->segment)
 		segment_read(s->segment, off, len, dst);
+	else if (s->recent)
+		recent_reader_copy(s->recent, off, len, dst);
 	else if (off > s->unit.bytes || len > s->unit.bytes - off)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("read past the end of recent batch %llu of table \"%s\"",
@@ -152,31 +155,33 @@ source_corrupt(void *ctx, const char *what)
 						   (unsigned long long) s->unit.id, RelationGetRelationName(s->rel), what)));
 }
 
-Image *
-store_open_bytes(Relation rel, const StoreUnit *unit, const uint8 *image, Arena *arena)
+static Image *
+open_source(Relation rel, const StoreUnit *unit, RecentReader *recent, const uint8 *image, Arena *arena)
 {
-	UnitSource *s = arena_alloc(arena, sizeof(UnitSource));
+	UnitSource *s = arena_alloc0(arena, sizeof(UnitSource));
 	ImageSource source = {source_read, source_corrupt, s, unit->bytes};
 
 	s->rel = rel;
 	s->unit = *unit;
+	s->recent = recent;
 	s->image = image;
-	s->segment = unit->kind == UNIT_SEGMENT ? segment_reader(rel, unit, arena) : NULL;
+	if (unit->kind == UNIT_SEGMENT)
+		s->segment = segment_reader(rel, unit, arena);
 	return image_open(&source, arena);
+}
+
+Image *
+store_open_bytes(Relation rel, const StoreUnit *unit, const uint8 *image, Arena *arena)
+{
+	return open_source(rel, unit, NULL, image, arena);
 }
 
 Image *
 store_open(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena)
 {
-	const uint8 *image = NULL;
+	RecentReader *recent = NULL;
 
 	if (unit->kind == UNIT_RECENT)
-	{
-		Companion c;
-
-		companion_open(rel, AccessShareLock, &c);
-		image = recent_image(&c, snapshot, unit, arena, NULL);
-		companion_close(&c);
-	}
-	return store_open_bytes(rel, unit, image, arena);
+		recent = recent_reader(rel, snapshot, unit, arena);
+	return open_source(rel, unit, recent, NULL, arena);
 }
