@@ -42,7 +42,7 @@ compat_required_perms(const PlannedStmt *stmt, const RangeTblEntry *rte)
 
 /* 16 made one function of the ownership checks of all kinds of objects. */
 #if PG_VERSION_NUM >= 160000
-#define pg_class_ownercheck(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#define pg_class_ownercheck(relid, role)          object_ownercheck(RelationRelationId, relid, role)
 #define compat_function_aclcheck(oid, role, mode) object_aclcheck(ProcedureRelationId, oid, role, mode)
 #else
 #define compat_function_aclcheck(oid, role, mode) pg_proc_aclcheck(oid, role, mode)
