@@ -3,7 +3,7 @@
 # version.
 use strict;
 use warnings;
-use FindBin;
+use Load;
 use PostgreSQL::Test::Utils;
 use TempoTest;
 use Test::More;
@@ -28,16 +28,6 @@ my $dir = PostgreSQL::Test::Utils::tempdir();
 my $port = $node->{tempo_port}{otlp};
 
 diag(join ', ', map { "$_ = " . sql($node, "SHOW $_") } qw(fsync full_page_writes synchronous_commit wal_level wal_sync_method));
-
-sub start_sender
-{
-	my ($n) = @_;
-	my $pid = fork // die "fork: $!";
-
-	return $pid if $pid;
-	open STDOUT, '>', "$dir/sent.$n" or die;
-	exec 'python3', "$FindBin::Bin/../lib/sender.py", $port, $n, "$dir/journal.$n", "$dir/stop", $spans, $days or die;
-}
 
 # Merges, and a checkpoint now and then, until the server goes away.
 sub start_merging
@@ -118,10 +108,7 @@ sub kill_something
 	return start_again();
 }
 
-# Senders stop whatever happens here.
-END { append_to_file("$dir/stop", '') if defined $dir }
-
-my @pids = map { start_sender($_) } 0 .. $senders - 1;
+my $load = start_senders($node, dir => $dir, senders => $senders, spans => $spans, days => $days);
 my ($during_merge, $started) = (0, time);
 
 for my $n (1 .. $kills)
@@ -139,15 +126,7 @@ for my $n (1 .. $kills)
 	pass("kill $n, $kind" . ($in_merge ? ', during a merge' : ''));
 }
 sleep 1;
-append_to_file("$dir/stop", 'stop');
-waitpid $_, 0 for @pids;
-
-my %sum;
-for my $n (0 .. $senders - 1)
-{
-	my %count = slurp_file("$dir/sent.$n") =~ /(\w+) (\d+)/g;
-	$sum{$_} += $count{$_} for keys %count;
-}
+my %sum = stop_senders($load);
 diag(sprintf '%d kills, %d of them during a merge, in %.0f s; %d connections sent %d requests of %d spans, %d were acknowledged, %d refused',
 	$kills, $during_merge, time - $started, $senders, $sum{sent}, $spans, $sum{acknowledged}, $sum{refused});
 cmp_ok($sum{acknowledged}, '>', 100, 'requests were acknowledged');

@@ -2,7 +2,7 @@
 # exact, no snapshot sees half of a request or half of a merge, and tempo_check is clean all the time.
 use strict;
 use warnings;
-use FindBin;
+use Load;
 use PostgreSQL::Test::Utils;
 use TempoTest;
 use Test::More;
@@ -26,34 +26,9 @@ vacuum_freeze_min_age = 0
 vacuum_freeze_table_age = 0
 CONF
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my $port = $node->{tempo_port}{otlp};
 
+snapshot_functions($node);
 sql($node, <<'SQL');
--- What a snapshot sees: how many spans, and a sum that depends on every one of them.
-CREATE FUNCTION seen(OUT n bigint, OUT digest numeric) LANGUAGE sql AS $$
-SELECT count(*), sum(hashtextextended(span_id::text || name || (attributes ->> 'text') || start_time || duration_ns, 0)) FROM tempo.spans $$;
-
--- In a transaction of isolation level repeatable read: the same as long as it lasts, and never part of a request.
-CREATE FUNCTION read_stable(rounds integer) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    first record := seen();
-    next record;
-BEGIN
-    IF first.n % 20 <> 0 THEN
-        RAISE 'part of a request is visible: % spans', first.n;
-    END IF;
-    FOR i IN 1..rounds LOOP
-        PERFORM pg_sleep(0.1);
-        next := seen();
-        IF next IS DISTINCT FROM first THEN
-            RAISE 'a snapshot saw %, then %', first, next;
-        END IF;
-    END LOOP;
-    IF (SELECT count(*) FROM traceql('{ }')) <> first.n THEN
-        RAISE 'TraceQL sees other spans than SQL';
-    END IF;
-END $$;
-
 -- Each look sees no less than the one before.
 CREATE TABLE looks (n bigint);
 CREATE FUNCTION look() RETURNS void LANGUAGE plpgsql AS $$
@@ -65,15 +40,6 @@ BEGIN
         RAISE 'saw %, then %', before, now.n;
     END IF;
     INSERT INTO looks VALUES (now.n);
-END $$;
-
-CREATE FUNCTION check_now() RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    problem text;
-BEGIN
-    FOR problem IN SELECT * FROM tempo_check() LOOP
-        RAISE 'tempo_check: %', problem;
-    END LOOP;
 END $$;
 
 -- A merge undone with its subtransaction.
@@ -98,23 +64,7 @@ CREATE SEQUENCE requests;
 SELECT tempo.create_partitions('2023-11-15', '2023-11-16');
 SQL
 
-# Runs a script in a loop; returns a handle for finished().
-sub loop
-{
-	my ($what, $clients, $script, @options) = @_;
-	my ($file) = map { "$dir/" . tr/ /_/r } $what;
-	my $pid;
-
-	append_to_file("$file.sql", $script);
-	$pid = fork // die "fork: $!";
-	if (!$pid)
-	{
-		open STDOUT, '>', "$file.out" or die;
-		open STDERR, '>&', \*STDOUT or die;
-		exec 'pgbench', '-n', '-c', $clients, '-T', $seconds, '-f', "$file.sql", @options, $node->connstr('postgres') or die;
-	}
-	return { what => $what, pid => $pid, out => "$file.out" };
-}
+sub loop { return start_loop($node, $dir, $_[0], $_[1], $seconds, $_[2]) }
 
 # Merges that are cancelled after a moment; says what else went wrong.
 sub cut_short
@@ -135,32 +85,7 @@ sub cut_short
 	POSIX::_exit(0);
 }
 
-sub finished
-{
-	my ($loop) = @_;
-
-	waitpid $loop->{pid}, 0;
-	my $status = $?;
-	my $out = slurp_file($loop->{out});
-	my ($n) = $out =~ /actually processed: (\d+)/;
-
-	ok($status == 0 && $n, "$loop->{what}: no errors") or diag($out);
-	return "$loop->{what} " . ($n // 0);
-}
-
-my @senders;
-END { append_to_file("$dir/stop", '') if defined $dir }
-for my $n (0 .. $senders - 1)
-{
-	my $pid = fork // die "fork: $!";
-	if (!$pid)
-	{
-		open STDOUT, '>', "$dir/sent.$n" or die;
-		exec 'python3', "$FindBin::Bin/../lib/sender.py", $port, $n, "$dir/journal.$n", "$dir/stop", $spans, $days, 5 or die;
-	}
-	push @senders, $pid;
-}
-
+my $load = start_senders($node, dir => $dir, senders => $senders, spans => $spans, days => $days, pause => 5);
 my @loops = (
 	loop('snapshots', 2, "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT read_stable(10);\nCOMMIT;\n"),
 	loop('parallel snapshots', 1, <<'SQL'),
@@ -193,20 +118,12 @@ SQL
 
 my $cutting = cut_short();
 
-my @figures = map { finished($_) } @loops;
+my @figures = map { loop_finished($_) } @loops;
 waitpid $cutting, 0;
 my @cut = slurp_file("$dir/cut_short") =~ /^(.+)$/mg;
 is_deeply([ grep { !/^\d+$|canceling statement due to statement timeout/ } @cut ], [], 'merges cut short: no other errors');
 cmp_ok(scalar(grep { /timeout/ } @cut), '>', 0, 'some were');
-append_to_file("$dir/stop", 'stop');
-waitpid $_, 0 for @senders;
-
-my %sum;
-for my $n (0 .. $senders - 1)
-{
-	my %count = slurp_file("$dir/sent.$n") =~ /(\w+) (\d+)/g;
-	$sum{$_} += $count{$_} for keys %count;
-}
+my %sum = stop_senders($load);
 diag("$seconds s: $sum{sent} requests sent, " . join ', ', @figures);
 is("$sum{acknowledged} $sum{refused}", "$sum{sent} 0", 'every request is acknowledged');
 
