@@ -67,16 +67,16 @@ BEGIN
                min(start_time) AS start_time,
                max(tempo.unix_nano(start_time, start_ns, duration_ns)) - min(tempo.unix_nano(start_time, start_ns))
                    AS duration_ns,
-               (array_agg(service ORDER BY start_time, start_ns) FILTER (WHERE parent_span_id IS NULL))[1]
+               (array_agg(service ORDER BY start_time DESC, start_ns DESC) FILTER (WHERE parent_span_id IS NULL))[1]
                    AS root_service,
-               (array_agg(name ORDER BY start_time, start_ns) FILTER (WHERE parent_span_id IS NULL))[1]
+               (array_agg(name ORDER BY start_time DESC, start_ns DESC) FILTER (WHERE parent_span_id IS NULL))[1]
                    AS root_name,
                count(*) AS spans,
                count(*) FILTER (WHERE status OPERATOR(@extschema@.=) 'error') AS errors,
                array_agg(DISTINCT service) AS services
           FROM tempo.spans
          GROUP BY tenant, trace_id;
-        COMMENT ON VIEW tempo.traces IS 'One row a trace; root_service and root_name are NULL without a root span';
+        COMMENT ON VIEW tempo.traces IS 'One row a trace; of several root spans the last one counts, as in TraceQL; root_service and root_name are NULL without one';
     END IF;
 
     IF to_regclass('tempo.services') IS NULL THEN
