@@ -10,6 +10,14 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+/* Images that can be answered as a whole come first: then the others may have nothing new. */
+typedef enum Pass
+{
+	PASS_ALL,   /* none can */
+	PASS_WHOLE, /* those that can */
+	PASS_REST
+} Pass;
+
 typedef struct TagSearch
 {
 	MemoryContext context; /* all but the answer */
@@ -22,8 +30,9 @@ typedef struct TagSearch
 	TraceqlRun *run;
 	bool traces; /* units of whole traces */
 	Source *source;
-	Reader *reader;
 	bool inside; /* the image at hand lies in the range */
+	Pass pass;
+	bool rest;
 	Arena *scratch;
 } TagSearch;
 
@@ -113,6 +122,14 @@ one_tenant(const Source *source, const SourceUnit *unit, Image *image)
 	return tenants && n == 1 && str_eq(tenants[0], str_lit(source->tenant));
 }
 
+/* May the image be answered as a whole? */
+static bool
+whole_image(const TagSearch *search, const SourceUnit *unit, Image *image)
+{
+	return search->inside && !search->filter && !search->traces && !search->source->policies &&
+		   one_tenant(search->source, unit, image);
+}
+
 static bool
 take_image(void *ctx, const SourceUnit *unit, Image *image)
 {
@@ -121,10 +138,20 @@ take_image(void *ctx, const SourceUnit *unit, Image *image)
 
 	query_check_memory(search->context);
 	search->inside = range_inside(search->request, s->start_min, s->start_max);
-	if (!search->inside || search->filter || search->traces || search->source->policies ||
-		!one_tenant(search->source, unit, image))
-		return false;
-	return search->names ? tag_names_image(search->names, image) : tag_values_image(search->values, image);
+	if (whole_image(search, unit, image))
+	{
+		if (search->pass == PASS_REST ||
+			(search->names ? tag_names_image(search->names, image) : tag_values_image(search->values, image)))
+			return true;
+	}
+	else if (search->pass == PASS_WHOLE)
+	{
+		search->rest = true;
+		return true;
+	}
+	/* What other images brought may be all that this one has. */
+	return !search->traces && (search->names ? tag_names_covered(search->names, image)
+											 : tag_values_covered(search->values, image));
 }
 
 /* The value of a tag that is a trace's, of each trace with a row that counts. */
@@ -150,7 +177,8 @@ take_unit(TagSearch *search, const ReaderUnit *unit)
 	uint8 *rows;
 
 	query_check_memory(search->context);
-	if (search->values && tag_values_exhausted(search->values, unit->source))
+	if (search->names ? tag_names_exhausted(search->names, unit->source)
+					  : tag_values_exhausted(search->values, unit->source))
 		return;
 	if (search->run)
 		traceql_unit_begin(search->run, unit->batch, unit->source, search->scratch);
@@ -208,8 +236,9 @@ begin_run(TagSearch *search, const TraceqlAttr *attr, Arena *arena)
 	search->run = traceql_run_begin(search->plan, &options, &query_hooks, arena);
 }
 
+/* Read everything once. */
 static void
-begin_reading(TagSearch *search)
+read_all(TagSearch *search)
 {
 	const TagRequest *r = search->request;
 	ReaderRequest request = {.spans = !search->traces,
@@ -220,45 +249,48 @@ begin_reading(TagSearch *search)
 							 .wanted = range_wanted,
 							 .image = take_image,
 							 .ctx = search};
-
-	search->reader = reader_begin(search->source, &request);
-}
-
-static void
-read_all(TagSearch *search, TagCounters *counters)
-{
+	Reader *reader = reader_begin(search->source, &request);
 	ReaderUnit unit;
-	ReaderCounters c;
 
-	while (reader_next(search->reader, &unit))
+	while (reader_next(reader, &unit))
 	{
 		take_unit(search, &unit);
 		arena_reset(search->scratch);
 	}
-	c = reader_counters(search->reader);
-	counters->units = c.segments + c.recent;
-	counters->bytes_read = c.bytes_read;
+	reader_end(reader);
+}
+
+static void
+read_source(TagSearch *search, TagCounters *counters)
+{
+	Snapshot snapshot = RegisterSnapshot(GetActiveSnapshot());
+
+	search->source = source_open(search->context, snapshot, search->request->tenant);
+	if (search->filter || search->traces || search->source->policies)
+		read_all(search);
+	else
+	{
+		search->pass = PASS_WHOLE;
+		read_all(search);
+		search->pass = PASS_REST;
+		if (search->rest)
+			read_all(search);
+	}
+	counters->units = search->source->nsegments + search->source->nrecent;
+	counters->bytes_read = search->source->bytes_read;
+	source_close(search->source);
+	UnregisterSnapshot(snapshot);
 }
 
 static void
 run_search(TagSearch *search, const TraceqlAttr *attr, Arena *arena, TagCounters *counters)
 {
-	Snapshot snapshot;
-
 	begin_run(search, attr, arena);
-	if (search->plan && traceql_plan_facts(search->plan)->nothing)
-	{
-		source_check_access();
-		return;
-	}
 	search->scratch = store_arena(search->context);
-	snapshot = RegisterSnapshot(GetActiveSnapshot());
-	search->source = source_open(search->context, snapshot, search->request->tenant);
-	begin_reading(search);
-	read_all(search, counters);
-	reader_end(search->reader);
-	source_close(search->source);
-	UnregisterSnapshot(snapshot);
+	if (search->plan && traceql_plan_facts(search->plan)->nothing)
+		source_check_access();
+	else
+		read_source(search, counters);
 }
 
 static TagSearch *

@@ -43,6 +43,9 @@ extern TagNames *tag_names_create(Arena *arena, uint32_t scopes, uint32_t max_na
 extern bool tag_names_image(TagNames *names, Image *image);
 extern void tag_names_batch(TagNames *names, Batch *batch, uint64_t source, const uint8_t *rows,
 							Arena *scratch);
+/* Can nothing new come from an image, or from more batches of a source? */
+extern bool tag_names_covered(const TagNames *names, Image *image);
+extern bool tag_names_exhausted(const TagNames *names, uint64_t source);
 /* Names of a scope asked for, TAGS_INTRINSIC not among them. */
 extern TagSet *tag_names_set(const TagNames *names, TagScope scope);
 
@@ -63,7 +66,8 @@ extern bool tag_values_of_traces(const TagValues *values);
 extern bool tag_values_image(TagValues *values, Image *image);
 extern void tag_values_batch(TagValues *values, Batch *batch, uint64_t source, const uint8_t *rows,
 							 Arena *scratch);
-/* Nothing new can come from batches of this source. */
+/* Can nothing new come from an image, or from more batches of a source? */
+extern bool tag_values_covered(TagValues *values, Image *image);
 extern bool tag_values_exhausted(const TagValues *values, uint64_t source);
 extern void tag_values_add(TagValues *values, const EvalValue *value);
 extern TagSet *tag_values_set(const TagValues *values);

@@ -4,11 +4,11 @@
  */
 #include "traceql/tags/marks.h"
 
-void
+bool
 marks_use(Marks *m, Arena *arena, uint64_t source, const void *what, uint32_t n)
 {
 	if (source != 0 && m->source == source && m->what == what && m->n == n)
-		return;
+		return false;
 	if (m->cap < n)
 	{
 		m->cap = n > 2 * m->cap ? n : 2 * m->cap;
@@ -20,12 +20,13 @@ marks_use(Marks *m, Arena *arena, uint64_t source, const void *what, uint32_t n)
 	m->what = what;
 	m->n = n;
 	m->left = n;
+	return true;
 }
 
-void
+bool
 marks_use_dict(Marks *m, Arena *arena, uint64_t source, const Column *column)
 {
-	marks_use(m, arena, column->dict_shared ? source : 0, column->dict, column->ndict);
+	return marks_use(m, arena, column->dict_shared ? source : 0, column->dict, column->ndict);
 }
 
 const uint8_t *

@@ -17,10 +17,16 @@ typedef struct Marks
 	uint8_t *marks;
 } Marks;
 
-/* What was marked stays when source and what are the same as the last time; source 0 never is. */
-extern void marks_use(Marks *m, Arena *arena, uint64_t source, const void *what, uint32_t n);
+/*
+ * What was marked stays when source and what are the same as the last time; source 0 never is. true: they
+ * are not, nothing is marked.
+ */
+extern bool marks_use(Marks *m, Arena *arena, uint64_t source, const void *what, uint32_t n);
 /* For the entries of a column of a batch of that source. */
-extern void marks_use_dict(Marks *m, Arena *arena, uint64_t source, const Column *column);
+extern bool marks_use_dict(Marks *m, Arena *arena, uint64_t source, const Column *column);
+
+/* Dictionaries up to this length are asked entry by entry whether they bring anything new. */
+#define MARKS_PROBE 4096
 
 /* true the first time. */
 static inline bool

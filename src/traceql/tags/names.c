@@ -107,6 +107,26 @@ add_keys(TagSet *set, Str attributes)
 		tag_set_add_string(set, kv.key);
 }
 
+static bool
+has_key(const TagSet *set, Str key)
+{
+	return tag_set_has(set, &(TagValue){.type = TAG_STRING, .s = key});
+}
+
+static bool
+has_keys(const TagSet *set, Str attributes)
+{
+	ValueIter it;
+	KeyValue kv;
+
+	if (attributes.len == 0 || !value_iter_begin(&it, attributes))
+		return true;
+	while (value_iter_next_kv(&it, &kv))
+		if (!has_key(set, kv.key))
+			return false;
+	return true;
+}
+
 /* ---- whole images ---- */
 
 static bool
@@ -143,7 +163,47 @@ tag_names_image(TagNames *names, Image *image)
 	return resources && scopes;
 }
 
+static bool
+entries_covered(const TagSet *set, Image *image, SpanCol col)
+{
+	const Str *entries;
+	uint32_t n;
+
+	if (!set)
+		return true;
+	entries = image_strings(image, LEVEL_SPAN, LOAD_COLUMN, col, &n);
+	for (uint32_t i = 0; entries && i < n; i++)
+		if (!has_keys(set, entries[i]))
+			return false;
+	return entries != NULL;
+}
+
+bool
+tag_names_covered(const TagNames *names, Image *image)
+{
+	for (Level level = LEVEL_SPAN; level <= LEVEL_LINK; level++)
+	{
+		TagSet *set = level_set(names, level);
+		uint32_t n = 0;
+		const AttrColumn *columns = set ? image_attrs(image, level, &n) : NULL;
+
+		for (uint32_t c = 0; c < n; c++)
+			if (!has_key(set, columns[c].key))
+				return false;
+	}
+	return entries_covered(names->sets[TAGS_RESOURCE], image, SC_RESOURCE) &&
+		   entries_covered(names->sets[TAGS_INSTRUMENTATION], image, SC_SCOPE);
+}
+
 /* ---- batches ---- */
+
+static void
+mark_known_columns(TagNames *names, const TagSet *set, Level level, const AttrSet *attrs)
+{
+	for (uint32_t c = 0; c < attrs->ncolumns; c++)
+		if (has_key(set, attrs->columns[c].key))
+			marks_set(&names->columns[level], c);
+}
 
 static void
 add_shape(TagNames *names, TagSet *set, Level level, const AttrSet *attrs, const AttrShape *shape)
@@ -169,10 +229,11 @@ batch_level(TagNames *names, Batch *batch, Level level, uint64_t source, const u
 		(void) batch_link_first(batch);
 	attrs = batch->level[level].attrs;
 	nrows = batch->level[level].nrows;
-	if (!set || !attrs || nrows == 0)
+	if (!set || !attrs)
 		return;
-	marks_use(&names->columns[level], names->arena, source, NULL, attrs->ncolumns);
-	if (names->columns[level].left == 0)
+	if (marks_use(&names->columns[level], names->arena, source, NULL, attrs->ncolumns))
+		mark_known_columns(names, set, level, attrs);
+	if (names->columns[level].left == 0 || nrows == 0)
 		return;
 	rows = marks_child_rows(batch, level, rows, scratch);
 	shape = batch_shapes(batch, level);
@@ -193,7 +254,10 @@ batch_entries(TagNames *names, TagSet *set, Marks *marks, Batch *batch, SpanCol 
 	if (!set)
 		return;
 	column = batch_column(batch, LEVEL_SPAN, col);
-	marks_use_dict(marks, names->arena, source, column);
+	if (marks_use_dict(marks, names->arena, source, column))
+		for (uint32_t i = 0; column->ndict <= MARKS_PROBE && i < column->ndict; i++)
+			if (has_keys(set, column->dict[i]))
+				marks_set(marks, i);
 	for (uint32_t r = 0; r < column->n && marks->left > 0; r++)
 	{
 		if ((rows && !rows[r]) || (column->nulls && column->nulls[r]))
@@ -210,4 +274,20 @@ tag_names_batch(TagNames *names, Batch *batch, uint64_t source, const uint8_t *r
 		batch_level(names, batch, level, source, rows, scratch);
 	batch_entries(names, names->sets[TAGS_RESOURCE], &names->resources, batch, SC_RESOURCE, source, rows);
 	batch_entries(names, names->sets[TAGS_INSTRUMENTATION], &names->scopes, batch, SC_SCOPE, source, rows);
+}
+
+static bool
+marks_done(const TagSet *set, const Marks *marks, uint64_t source)
+{
+	return !set || (marks->source == source && marks->left == 0);
+}
+
+bool
+tag_names_exhausted(const TagNames *names, uint64_t source)
+{
+	for (Level level = LEVEL_SPAN; level <= LEVEL_LINK; level++)
+		if (!marks_done(level_set(names, level), &names->columns[level], source))
+			return false;
+	return marks_done(names->sets[TAGS_RESOURCE], &names->resources, source) &&
+		   marks_done(names->sets[TAGS_INSTRUMENTATION], &names->scopes, source);
 }

@@ -123,9 +123,12 @@ comparison(TagType type)
 	}
 }
 
+/* Is it greater than what a full set takes? */
 static bool
-above_ceiling(const TagSet *set, TagType type, Str bytes)
+refused(const TagSet *set, TagType type, Str bytes)
 {
+	if (!set->full || set->n == 0)
+		return set->full;
 	if (type != set->ceiling_type)
 		return type > set->ceiling_type;
 	return comparison(type)(&bytes, &set->ceiling) > 0;
@@ -225,24 +228,30 @@ cut(TagSet *set)
 static void
 add_bytes(TagSet *set, TagType type, Str bytes)
 {
-	if (set->full && (set->n == 0 || above_ceiling(set, type, bytes)))
+	if (refused(set, type, bytes))
 		return;
 	insert(set, type, bytes);
 	if (set->n > set->cut_values || set->bytes > set->cut_bytes)
 		cut(set);
 }
 
-void
-tag_set_add(TagSet *set, const TagValue *v)
+static Str
+bytes_of(const TagValue *v)
 {
 	switch (v->type)
 	{
 		case TAG_INT:
-		case TAG_DURATION: add_bytes(set, v->type, str_of((const char *) &v->i, sizeof(v->i))); break;
-		case TAG_FLOAT: add_bytes(set, v->type, str_of((const char *) &v->d, sizeof(v->d))); break;
-		case TAG_BOOL: add_bytes(set, v->type, str_of((const char *) &v->b, sizeof(v->b))); break;
-		default: add_bytes(set, v->type, v->s); break;
+		case TAG_DURATION: return str_of((const char *) &v->i, sizeof(v->i));
+		case TAG_FLOAT: return str_of((const char *) &v->d, sizeof(v->d));
+		case TAG_BOOL: return str_of((const char *) &v->b, sizeof(v->b));
+		default: return v->s;
 	}
+}
+
+void
+tag_set_add(TagSet *set, const TagValue *v)
+{
+	add_bytes(set, v->type, bytes_of(v));
 }
 
 void
@@ -252,6 +261,25 @@ tag_set_add_string(TagSet *set, Str s)
 }
 
 /* ---- reading ---- */
+
+bool
+tag_set_has(const TagSet *set, const TagValue *v)
+{
+	const Table *t = &set->tables[v->type];
+	Str bytes = bytes_of(v);
+	uint32_t hash = intern_hash(bytes, set->seed);
+
+	if (refused(set, v->type, bytes))
+		return true;
+	for (uint32_t i = hash & t->index.mask; t->n && t->index.slots[i]; i = (i + 1) & t->index.mask)
+	{
+		uint64_t slot = t->index.slots[i];
+
+		if ((uint32_t) (slot >> 32) == hash && intern_eq(t->entries[(uint32_t) slot - 1], bytes))
+			return true;
+	}
+	return false;
+}
 
 uint64_t
 tag_set_count(const TagSet *set)

@@ -39,6 +39,8 @@ extern TagSet *tag_set_create(Arena *arena, uint32_t max_values, uint64_t max_by
 /* Strings are copied. */
 extern void tag_set_add(TagSet *set, const TagValue *value);
 extern void tag_set_add_string(TagSet *set, Str s);
+/* Would adding it change nothing? */
+extern bool tag_set_has(const TagSet *set, const TagValue *value);
 /* Sort it and cut it to its bounds. */
 extern void tag_set_sort(TagSet *set);
 extern uint64_t tag_set_count(const TagSet *set);

@@ -41,6 +41,8 @@ struct TagValues
 	Arena *arena;
 	TraceqlAttr attr;
 	TagSet *set;
+	bool probing; /* nothing is added, only: */
+	bool missing; /* something would have been */
 	uint32_t nparts;
 	Part parts[2];
 };
@@ -123,10 +125,25 @@ tag_values_of_traces(const TagValues *values)
 /* ---- adding ---- */
 
 static void
+put(TagValues *values, TagValue v)
+{
+	if (values->probing)
+		values->missing |= !tag_set_has(values->set, &v);
+	else
+		tag_set_add(values->set, &v);
+}
+
+static void
+put_string(TagValues *values, Str s)
+{
+	put(values, (TagValue){.type = TAG_STRING, .s = s});
+}
+
+static void
 add_keyword(TagValues *values, const char *word)
 {
 	if (word)
-		tag_set_add(values->set, &(TagValue){.type = TAG_KEYWORD, .s = str_lit(word)});
+		put(values, (TagValue){.type = TAG_KEYWORD, .s = str_lit(word)});
 }
 
 /* What the enumeration does not know reads as its zero, as it does in queries. */
@@ -159,15 +176,13 @@ add_elements(TagValues *values, Str array)
 void
 tag_values_add(TagValues *values, const EvalValue *v)
 {
-	TagSet *set = values->set;
-
 	switch (v->type)
 	{
-		case EVAL_STRING: tag_set_add_string(set, v->s); break;
-		case EVAL_INT: tag_set_add(set, &(TagValue){.type = TAG_INT, .i = v->i}); break;
-		case EVAL_FLOAT: tag_set_add(set, &(TagValue){.type = TAG_FLOAT, .d = v->d}); break;
-		case EVAL_BOOL: tag_set_add(set, &(TagValue){.type = TAG_BOOL, .b = v->b}); break;
-		case EVAL_DURATION: tag_set_add(set, &(TagValue){.type = TAG_DURATION, .i = v->i}); break;
+		case EVAL_STRING: put_string(values, v->s); break;
+		case EVAL_INT: put(values, (TagValue){.type = TAG_INT, .i = v->i}); break;
+		case EVAL_FLOAT: put(values, (TagValue){.type = TAG_FLOAT, .d = v->d}); break;
+		case EVAL_BOOL: put(values, (TagValue){.type = TAG_BOOL, .b = v->b}); break;
+		case EVAL_DURATION: put(values, (TagValue){.type = TAG_DURATION, .i = v->i}); break;
 		case EVAL_STATUS: add_enum(values, SC_STATUS, v->i); break;
 		case EVAL_KIND: add_enum(values, SC_KIND, v->i); break;
 		case EVAL_ARRAY: add_elements(values, v->s); break;
@@ -206,7 +221,7 @@ add_hex(TagValues *values, const uint8_t *p, uint32_t n, bool strip)
 		if (!strip || len > 0 || d > 0)
 			text[len++] = digits[d];
 	}
-	tag_set_add_string(values->set, str_of(text, len));
+	put_string(values, str_of(text, len));
 }
 
 static void
@@ -237,7 +252,7 @@ add_cell(TagValues *values, const Part *part, Str s)
 		case PART_HEX: add_hex(values, (const uint8_t *) s.p, s.len, part->strip); break;
 		default:
 			if (s.len)
-				tag_set_add_string(values->set, s);
+				put_string(values, s);
 			break;
 	}
 }
@@ -280,7 +295,7 @@ image_attr(TagValues *values, Image *image, Level level, uint32_t index, uint8_t
 		strings = image_strings(image, level, LOAD_ATTR, index, &n);
 	if (!numbers && !strings)
 		return false;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n && !values->missing; i++)
 	{
 		Value v = value_of_type(type, number ? NULL : &strings[i], number ? &numbers[i] : NULL);
 		EvalValue e = eval_from_value(&v);
@@ -324,12 +339,27 @@ tag_values_image(TagValues *values, Image *image)
 		{
 			strings = image_strings(image, part->level, LOAD_COLUMN, part->col, &n);
 			known &= strings != NULL;
-			for (uint32_t k = 0; strings && k < n; k++)
+			for (uint32_t k = 0; strings && k < n && !values->missing; k++)
 				add_cell(values, part, strings[k]);
 		}
 		else
 			known = false;
 	}
+	return known;
+}
+
+bool
+tag_values_covered(TagValues *values, Image *image)
+{
+	bool known;
+
+	if (values->nparts == 0)
+		return false;
+	values->probing = true;
+	values->missing = false;
+	known = tag_values_image(values, image);
+	known &= !values->missing;
+	values->probing = values->missing = false;
 	return known;
 }
 
@@ -371,6 +401,24 @@ add_at(TagValues *values, const AttrColumn *column, uint32_t i)
 	tag_values_add(values, &e);
 }
 
+/* Entries of a dictionary, of a part's column or of strings, that bring nothing new. */
+static void
+mark_known(TagValues *values, Marks *marks, const Part *part, const Column *column)
+{
+	values->probing = true;
+	for (uint32_t i = 0; i < column->ndict && column->ndict <= MARKS_PROBE; i++)
+	{
+		values->missing = false;
+		if (part)
+			add_cell(values, part, column->dict[i]);
+		else
+			put_string(values, column->dict[i]);
+		if (!values->missing)
+			marks_set(marks, i);
+	}
+	values->probing = values->missing = false;
+}
+
 /* Whether more of the column's dictionary may come. */
 static bool
 batch_strings_of(TagValues *values, Marks *marks, const AttrColumn *column, uint64_t source,
@@ -378,7 +426,8 @@ batch_strings_of(TagValues *values, Marks *marks, const AttrColumn *column, uint
 {
 	const Column *c = &column->values;
 
-	marks_use_dict(marks, values->arena, source, c);
+	if (marks_use_dict(marks, values->arena, source, c) && c->dict_shared && column->type == VALUE_STRING)
+		mark_known(values, marks, NULL, c);
 	for (uint32_t i = 0; i < c->n && marks->left > 0; i++)
 		if ((!rows || rows[column->rows[i]]) && marks_set(marks, c->codes[i]))
 			add_at(values, column, i);
@@ -436,7 +485,8 @@ batch_attr(TagValues *values, Part *part, Batch *batch, uint64_t source, const u
 static bool
 batch_cells(TagValues *values, Part *part, const Column *column, uint64_t source, const uint8_t *rows)
 {
-	marks_use_dict(&part->marks, values->arena, source, column);
+	if (marks_use_dict(&part->marks, values->arena, source, column) && column->dict_shared)
+		mark_known(values, &part->marks, part, column);
 	for (uint32_t r = 0; r < column->n && part->marks.left > 0; r++)
 	{
 		if ((rows && !rows[r]) || (column->nulls && column->nulls[r]))
