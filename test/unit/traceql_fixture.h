@@ -228,7 +228,7 @@ answer_attrs(Buf *out, const MatchAttr *attrs, uint32_t n)
 }
 
 /* Sink: spans by letter, spansets apart by " / ". ctx is a Buf. */
-static void
+__attribute__((unused)) static void
 answer_trace(void *ctx, const MatchTrace *trace)
 {
 	Buf *out = ctx;

@@ -605,6 +605,18 @@ traceql_plan_of_traces(const TraceqlPlan *plan)
 	return false;
 }
 
+Slot *
+plan_slot(TraceqlPlan *plan, const TraceqlAttr *attr)
+{
+	return slot_of(plan, attr);
+}
+
+Filter *
+plan_filter(TraceqlPlan *plan, const TraceqlExpr *expr)
+{
+	return compile_filter(plan, expr);
+}
+
 const TraceqlFacts *
 traceql_plan_facts(const TraceqlPlan *plan)
 {

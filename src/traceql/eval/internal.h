@@ -268,6 +268,12 @@ typedef struct Binding
 	uint32_t link;
 } Binding;
 
+/* ---- compile.c ---- */
+
+/* The slot of an attribute that is asked for beside the pipeline; a condition beside it. */
+extern Slot *plan_slot(TraceqlPlan *plan, const TraceqlAttr *attr);
+extern Filter *plan_filter(TraceqlPlan *plan, const TraceqlExpr *expr);
+
 /* ---- values.c ---- */
 
 extern uint8_t eval_compare(TraceqlOp op, const EvalValue *l, const EvalValue *r, Regex *regex, bool strict);
@@ -298,6 +304,21 @@ extern void run_check_regexes(TraceqlRun *run);
 /* A byte a row, not zeroed; give back with run_put_bytes. */
 extern uint8_t *run_get_bytes(TraceqlRun *run);
 extern void run_put_bytes(TraceqlRun *run, uint8_t *bytes);
+
+/* One set a trace that is to be looked at, all its spans in it. Counts them. */
+extern SetList run_all_traces(TraceqlRun *run, const uint8_t *skip);
+/* Fails the query when a pattern took too many steps. */
+extern void run_check_regexes(TraceqlRun *run);
+
+/* ---- select.c ---- */
+
+/* Does each span pass or not whatever other spans there are? Counts all slots of the plan. */
+extern bool plan_local(const TraceqlPlan *plan);
+/*
+ * kept[row] = 1 for the spans the pipeline leaves. local: what plan_local says; then rows, when not NULL,
+ * are those to be looked at. Otherwise the unit holds whole traces and rows is not used.
+ */
+extern void select_rows(TraceqlRun *run, bool local, const uint8_t *skip, const uint8_t *rows, uint8_t *kept);
 
 /* ---- access.c ---- */
 
@@ -357,6 +378,8 @@ extern void need_compile(TraceqlPlan *plan);
 
 extern Set *set_append(TraceqlRun *run, SetList *list, const Set *like);
 extern const uint32_t *set_rows(TraceqlRun *run, Set *set);
+/* mask[row] = 1 for rows in some set, else 0. */
+extern void sets_mark_rows(TraceqlRun *run, SetList in, uint8_t *mask);
 extern uint32_t rows_union(const uint32_t *a, uint32_t na, const uint32_t *b, uint32_t nb, uint32_t *out);
 /* Rows of b that op relates to rows of a, as the table of structural operators says. out has room. */
 extern uint32_t structure_rows(TraceqlRun *run, TraceqlOp op, uint32_t trace, const uint32_t *a, uint32_t na,

@@ -41,8 +41,8 @@ set_rows(TraceqlRun *run, Set *set)
 
 /* ---- filters ---- */
 
-static void
-mark_rows(TraceqlRun *run, SetList in, uint8_t *mask)
+void
+sets_mark_rows(TraceqlRun *run, SetList in, uint8_t *mask)
 {
 	memset(mask, 0, run->unit.nrows);
 	for (uint32_t s = 0; s < in.n; s++)
@@ -131,7 +131,7 @@ filter_run(TraceqlRun *run, const Filter *filter, SetList in)
 		return in;
 	mask = run_get_bytes(run);
 	hit = run_get_bytes(run);
-	mark_rows(run, in, mask);
+	sets_mark_rows(run, in, mask);
 	if (filter_rows(run, filter, mask, hit))
 		out = keep_hits(run, in, hit);
 	run_put_bytes(run, hit);

@@ -98,9 +98,8 @@ in_range(const TraceqlRun *run, int64_t start, int64_t duration)
 	return !o->has_from || (uint64_t) start + (uint64_t) duration >= (uint64_t) o->from;
 }
 
-/* One set per trace to be looked at, all its spans in it. */
-static SetList
-all_traces(TraceqlRun *run, const uint8_t *skip)
+SetList
+run_all_traces(TraceqlRun *run, const uint8_t *skip)
 {
 	Unit *unit = &run->unit;
 	bool ranged = run->options.has_from || run->options.has_to;
@@ -117,7 +116,9 @@ all_traces(TraceqlRun *run, const uint8_t *skip)
 		if (ranged && !in_range(run, start->i64[t], duration->i64[t]))
 			continue;
 		list.sets[list.n++] = (Set){.trace = t, .n = unit->first[t + 1] - unit->first[t]};
+		run->counters.rows += unit->first[t + 1] - unit->first[t];
 	}
+	run->counters.traces += list.n;
 	return list;
 }
 
@@ -139,11 +140,8 @@ traceql_run_unit(TraceqlRun *run, Batch *batch, uint64_t source, const uint8_t *
 
 	run->scratch = scratch;
 	unit_begin(run, batch, source);
-	sets = all_traces(run, skip);
+	sets = run_all_traces(run, skip);
 	run->counters.units++;
-	run->counters.traces += sets.n;
-	for (uint32_t i = 0; i < sets.n; i++)
-		run->counters.rows += sets.sets[i].n;
 	if (sets.n && !run->plan->facts.nothing)
 	{
 		sets = pipeline_run(run, run->plan->root, sets);

@@ -1,0 +1,123 @@
+/*
+ * measure.c
+ *	  The measured attribute at each picked span: numbers only, everything else counts as nothing there.
+ */
+#include "traceql/metrics/internal.h"
+
+typedef struct Filled
+{
+	int64_t *raw;
+	uint8_t *type;
+} Filled;
+
+static void
+set_value(Filled *to, uint32_t i, const EvalValue *v)
+{
+	bool number = eval_is_number(v) && !(v->type == EVAL_FLOAT && v->d != v->d);
+
+	to->type[i] = number ? v->type : EVAL_NIL;
+	to->raw[i] = number ? v->i : 0;
+}
+
+static Filled
+room(TraceqlRun *run, uint32_t n)
+{
+	Filled f;
+
+	f.raw = arena_alloc(run->scratch, (n + 1) * sizeof(int64_t));
+	f.type = arena_alloc(run->scratch, n + 1);
+	return f;
+}
+
+static void
+measure_rowwise(TraceqlRun *run, const Slot *slot, const Picked *p, Filled *to)
+{
+	for (uint32_t i = 0; i < p->n; i++)
+	{
+		EvalValue v = slot_value(run, slot, (Binding){p->rows[i], ROW_FIRST, ROW_FIRST});
+
+		run_tick(run);
+		set_value(to, i, &v);
+	}
+}
+
+static void
+measure_duration(TraceqlRun *run, const Picked *p, Filled *to)
+{
+	const int64_t *v = batch_column(run->unit.batch, LEVEL_SPAN, SC_DURATION)->i64;
+
+	memset(to->type, EVAL_DURATION, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		to->raw[i] = v[p->rows[i]];
+}
+
+/* Into arrays by row of the unit: the values of one column where it holds the first value of the key. */
+static void
+fill_column(const SlotState *state, uint32_t k, const AttrColumn *column, Filled *by_row)
+{
+	bool only = state->map->ncolumns == 1;
+
+	for (uint32_t i = 0; i < column->values.n; i++)
+	{
+		uint32_t row = column->rows[i];
+		EvalValue value;
+		Value v;
+
+		if (!(only || state->map->first[state->shape[row]] == (int32_t) k))
+			continue;
+		v = attr_value(column, i);
+		value = eval_from_value(&v);
+		set_value(by_row, row, &value);
+	}
+}
+
+/* Columns that can hold a number; an array of one is that one. */
+static bool
+may_be_number(uint8_t type)
+{
+	return type == VALUE_INT || type == VALUE_DOUBLE || type == VALUE_ARRAY;
+}
+
+static void
+measure_span(TraceqlRun *run, const Slot *slot, const Picked *p, Filled *to)
+{
+	SlotState *state = slot_keys(run, slot);
+	const AttrSet *set = run->unit.batch->level[LEVEL_SPAN].attrs;
+	Filled by_row;
+
+	memset(to->type, EVAL_NIL, p->n);
+	if (!state->map->ncolumns)
+		return;
+	if (state->map->ncolumns > 1)
+		(void) slot_shapes(run, slot);
+	by_row = room(run, run->unit.nrows);
+	memset(by_row.type, EVAL_NIL, run->unit.nrows);
+	for (uint32_t k = 0; k < state->map->ncolumns; k++)
+	{
+		uint32_t index = state->map->columns[k];
+
+		if (may_be_number(set->columns[index].type))
+			fill_column(state, k, batch_attr_rows(run->unit.batch, LEVEL_SPAN, index), &by_row);
+	}
+	for (uint32_t i = 0; i < p->n; i++)
+	{
+		to->type[i] = by_row.type[p->rows[i]];
+		to->raw[i] = by_row.raw[p->rows[i]];
+	}
+}
+
+Measured
+measure(Leaf *leaf, const Picked *p)
+{
+	TraceqlRun *run = leaf->run;
+	const Slot *slot = leaf->plan->measured;
+	Filled to = room(run, p->n);
+
+	if (slot->kind == SLOT_INTRINSIC && slot->intrinsic == TQL_DURATION && !leaf->metrics->options.rowwise)
+		measure_duration(run, p, &to);
+	else if (slot->kind == SLOT_SPAN && !leaf->metrics->options.rowwise)
+		measure_span(run, slot, p, &to);
+	else
+		measure_rowwise(run, slot, p, &to);
+	return (Measured){to.raw, to.type};
+}

@@ -1,0 +1,225 @@
+/*
+ * run.c
+ *	  A run over units: which spans count, in which interval, each with what weight.
+ */
+#include "traceql/metrics/internal.h"
+
+#include <math.h>
+
+#define DEFAULT_EXEMPLARS 100
+#define MAX_EXEMPLARS     10000
+
+void
+metrics_room(MetricsRun *run, size_t bytes)
+{
+	if (run->hooks.room)
+		run->hooks.room(run->hooks.ctx, bytes);
+}
+
+/* ---- beginning ---- */
+
+/* The hint may turn exemplars off, ask for so many, or for the default. Divided among the leaves. */
+static uint32_t
+exemplar_budget(const MetricsRun *run)
+{
+	const TraceqlStatic *hint = traceql_hint(run->plan->query, "exemplars");
+	int64_t budget = run->options.exemplars;
+
+	if (budget == 0)
+		return 0;
+	if (hint && hint->type == TQL_TYPE_BOOL)
+		budget = hint->b ? DEFAULT_EXEMPLARS : 0;
+	else if (hint && hint->type == TQL_TYPE_INT && hint->i >= 0)
+		budget = hint->i > MAX_EXEMPLARS ? MAX_EXEMPLARS : hint->i;
+	return (uint32_t) budget / run->plan->nleaves;
+}
+
+static void
+begin_leaf(MetricsRun *run, const LeafPlan *plan, Leaf *leaf)
+{
+	const MetricsRange *range = &run->options.range;
+	TraceqlOptions options = {.has_from = true,
+							  .has_to = true,
+							  .from = (int64_t) range->from,
+							  .to = (int64_t) metrics_time(range, range->n - 1),
+							  .max_trace = run->options.max_trace,
+							  .rowwise = run->options.rowwise};
+
+	leaf->plan = plan;
+	leaf->metrics = run;
+	leaf->run = traceql_run_begin(plan->spans, &options, &run->hooks, run->arena);
+	for (uint32_t i = 0; i < plan->nby; i++)
+		values_number(run->arena, &leaf->by[i].values, &(EvalValue){.type = EVAL_NIL});
+	if (plan->fold == FOLD_MIN || plan->fold == FOLD_MAX)
+		leaf->cells[0].empty = NAN;
+	if (plan->fold == FOLD_COMPARE)
+		compare_init(leaf);
+	else
+		exemplars_init(leaf, exemplar_budget(run));
+}
+
+MetricsRun *
+metrics_run_begin(MetricsPlan *plan, const MetricsOptions *options, const TraceqlHooks *hooks, Arena *arena)
+{
+	MetricsRun *run = arena_alloc0(arena, sizeof(MetricsRun));
+
+	run->plan = plan;
+	run->options = *options;
+	if (hooks)
+		run->hooks = *hooks;
+	run->arena = arena;
+	run->leaves = arena_alloc0(arena, plan->nleaves * sizeof(Leaf));
+	for (uint32_t i = 0; i < plan->nleaves; i++)
+		begin_leaf(run, &plan->leaves[i], &run->leaves[i]);
+	return run;
+}
+
+const MetricsCounters *
+metrics_run_counters(const MetricsRun *run)
+{
+	return &run->counters;
+}
+
+/* ---- weights ---- */
+
+/* ot=th:T with up to 14 hex digits: spans were kept with probability 1 - T / 2^56. */
+static double
+weight_of(Str state)
+{
+	const char *p = memmem(state.p, state.len, "ot=", 3);
+	const char *end = state.p + state.len;
+	const char *stop;
+	uint64_t rejected = 0;
+	int digits = 0;
+
+	if (!p || (p > state.p && p[-1] != ',' && p[-1] != ' ' && p[-1] != '\t'))
+		return 1;
+	stop = memchr(p, ',', (size_t) (end - p));
+	end = stop ? stop : end;
+	p = memmem(p + 2, (size_t) (end - p - 2), "th:", 3);
+	if (!p || (p[-1] != '=' && p[-1] != ';'))
+		return 1;
+	for (p += 3; p < end && digits < 14; p++, digits++)
+	{
+		int c = *p | 0x20;
+		int v = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+
+		if (v < 0)
+			break;
+		rejected = rejected << 4 | (uint64_t) v;
+	}
+	if (digits == 0)
+		return 1;
+	rejected <<= 4 * (14 - digits);
+	return ldexp(1, 56) / (ldexp(1, 56) - (double) rejected);
+}
+
+static double
+weight_of_code(Leaf *leaf, const Column *column, uint32_t code)
+{
+	CodeMap *map = &leaf->weights_of;
+
+	if (!map->numbers[code])
+	{
+		leaf->weights[code] = weight_of(column->dict[code]);
+		map->numbers[code] = 1;
+	}
+	return leaf->weights[code];
+}
+
+static void
+weigh(Leaf *leaf, Picked *p)
+{
+	TraceqlRun *run = leaf->run;
+	const Column *state = batch_column(run->unit.batch, LEVEL_SPAN, SC_TRACE_STATE);
+	uint32_t cap = leaf->weights_of.cap;
+
+	codemap_use(leaf->metrics->arena, &leaf->weights_of, run->unit.source, state);
+	if (leaf->weights_of.cap > cap)
+		leaf->weights = arena_alloc(leaf->metrics->arena, leaf->weights_of.cap * sizeof(double));
+	p->weights = arena_alloc(run->scratch, (p->n + 1) * sizeof(double));
+	for (uint32_t i = 0; i < p->n; i++)
+	{
+		uint32_t row = p->rows[i];
+
+		p->weights[i] =
+			state->nulls && state->nulls[row] ? 1 : weight_of_code(leaf, state, state->codes[row]);
+	}
+}
+
+/* ---- units ---- */
+
+/* Rows that hit and start within the range. Spans near each other mostly fall into the same interval. */
+static Picked
+pick(Leaf *leaf, uint8_t *hit)
+{
+	TraceqlRun *run = leaf->run;
+	const MetricsRange *range = &leaf->metrics->options.range;
+	const int64_t *start = batch_column(run->unit.batch, LEVEL_SPAN, SC_START)->i64;
+	uint64_t span = range->step * range->n;
+	uint64_t base = 0 - range->step; /* of interval k; of none yet */
+	uint32_t k = 0;
+	Picked p = {.hit = hit, .first = UINT32_MAX};
+
+	p.rows = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
+	p.interval = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
+	for (uint32_t r = 0; r < run->unit.nrows; r++)
+	{
+		uint64_t at = (uint64_t) start[r] - range->from - 1;
+
+		if (!hit[r])
+			continue;
+		if (at >= span)
+		{
+			hit[r] = 0;
+			continue;
+		}
+		if (at - base >= range->step)
+		{
+			k = (uint32_t) (at / range->step);
+			base = k * range->step;
+			p.first = k < p.first ? k : p.first;
+			p.last = k > p.last ? k : p.last;
+		}
+		p.rows[p.n] = r;
+		p.interval[p.n++] = k;
+	}
+	return p;
+}
+
+static void
+observe_leaf(Leaf *leaf, Batch *batch, uint64_t source, const uint8_t *skip, const uint8_t *rows,
+			 Arena *scratch)
+{
+	MetricsRun *metrics = leaf->metrics;
+	TraceqlRun *run = leaf->run;
+	uint8_t *hit;
+	Picked p;
+
+	traceql_unit_begin(run, batch, source, scratch);
+	hit = run_get_bytes(run);
+	select_rows(run, plan_local(leaf->plan->spans), skip, rows, hit);
+	if (memchr(hit, 1, run->unit.nrows))
+	{
+		p = pick(leaf, hit);
+		metrics->counters.observed += p.n;
+		if (p.n && metrics->plan->extrapolate)
+			weigh(leaf, &p);
+		if (p.n && leaf->plan->fold == FOLD_COMPARE)
+			compare_observe(leaf, &p);
+		else if (p.n)
+			fold_picked(leaf, &p);
+	}
+}
+
+void
+metrics_run_unit(MetricsRun *run, Batch *batch, uint64_t source, const uint8_t *skip, const uint8_t *rows,
+				 Arena *scratch)
+{
+	if (run->hooks.interrupt)
+		run->hooks.interrupt(run->hooks.ctx);
+	run->counters.units++;
+	run->counters.spans += batch_nrows(batch);
+	for (uint32_t i = 0; i < run->plan->nleaves; i++)
+		observe_leaf(&run->leaves[i], batch, source, skip, rows, scratch);
+}

@@ -1,0 +1,364 @@
+/*
+ * test_traceql_metrics.c
+ *	  What metrics queries yield on the fixture, over columns and span by span, whole and in pieces.
+ */
+#include "traceql/metrics/metrics.h"
+#include "traceql_fixture.h"
+#include "unit.h"
+
+#include <math.h>
+
+#define SEC INT64_C(1000000000)
+
+typedef struct MetricCase
+{
+	const char *query;
+	const char *want;
+} MetricCase;
+
+/* Series by name with their values, "-" where there is no sample. */
+static const char *
+result_text(Arena *arena, const MetricsResult *result)
+{
+	Buf out;
+	char text[64];
+
+	buf_init(&out, arena, 256);
+	for (uint32_t i = 0; i < result->nseries; i++)
+	{
+		if (i)
+			buf_put(&out, " / ", 3);
+		metrics_series_name(&result->series[i], &out);
+		buf_put(&out, ":", 1);
+		for (uint32_t k = 0; k < result->range.n; k++)
+		{
+			double v = result->series[i].values[k];
+
+			snprintf(text, sizeof(text), isnan(v) ? " -" : " %.10g", v);
+			buf_put(&out, text, strlen(text));
+		}
+	}
+	if (result->nseries == 0)
+		buf_put(&out, "nothing", 7);
+	buf_put_u8(&out, 0);
+	return (char *) out.p;
+}
+
+typedef enum Layout
+{
+	WHOLE,   /* one sorted unit */
+	ROWWISE, /* the same, span by span */
+	LAYOUTS
+} Layout;
+
+typedef Batch *(*MakeBatch)(Arena *arena);
+
+static const char *
+ask_of(Arena *arena, const char *text, MetricsRange range, Layout layout, MakeBatch make)
+{
+	MetricsOptions options = {.range = range, .rowwise = layout == ROWWISE};
+	TraceqlError err;
+	TraceqlQuery *query = traceql_parse(arena, str_lit(text), &err);
+	const char *why;
+	const char *answer;
+	MetricsPlan *plan;
+	MetricsRun *run;
+
+	if (!query)
+		return err.message;
+	plan = metrics_plan(arena, query, &why);
+	if (!plan)
+		return why;
+	run = metrics_run_begin(plan, &options, NULL, arena);
+	metrics_run_unit(run, make(arena), 1, NULL, NULL, arena);
+	answer = result_text(arena, metrics_finish(run, arena));
+	metrics_plan_free(plan);
+	return answer;
+}
+
+static const char *
+ask(Arena *arena, const char *text, MetricsRange range, Layout layout)
+{
+	return ask_of(arena, text, range, layout, fixture_batch);
+}
+
+static void
+run_cases(const MetricCase *cases, size_t n, MetricsRange range)
+{
+	for (size_t i = 0; i < n; i++)
+		for (Layout layout = WHOLE; layout < LAYOUTS; layout++)
+		{
+			Arena *arena = arena_create(NULL, 0);
+
+			is_str(ask(arena, cases[i].query, range, layout), cases[i].want, cases[i].query);
+			arena_destroy(arena);
+		}
+}
+
+#define RUN(cases, range) run_cases(cases, sizeof(cases) / sizeof(cases[0]), range)
+
+static const MetricCase range_cases[] = {
+	{"{} | count_over_time()", "count_over_time: 1 6 0 0"},
+	{"{} | rate()", "rate: 0.1 0.6 0 0"},
+	{"{ false } | rate()", "rate: 0 0 0 0"},
+	{"{ .missing = 1 } | rate() by (name)", "nothing"},
+	{"{ kind = client } | count_over_time() by (resource.service.name)", "db: 0 2 0 0 / frontend: 0 1 0 0"},
+	{"{ status = error } > { } | count_over_time()", "count_over_time: 0 3 0 0"},
+	{"{} | count() > 7 | rate()", "rate: 0 0 0 0"},
+	{"{} | count() > 6 | count_over_time()", "count_over_time: 1 6 0 0"},
+	{"{} | max_over_time(duration)", "max_over_time: 1 0.5 - -"},
+	{"{} | min_over_time(duration)", "min_over_time: 1 0.05 - -"},
+	{"{} | sum_over_time(duration)", "sum_over_time: 1 1.35 - -"},
+	{"{} | max_over_time(traceDuration)", "max_over_time: 1 1 - -"},
+	{"{} | max_over_time(event:timeSinceStart)", "max_over_time: - 0.1 - -"},
+	{"{} | min_over_time(span.http.status_code)", "min_over_time: 200 500 - -"},
+	{"{} | sum_over_time(span.db.rows)", "sum_over_time: - 10 - -"},
+	{"{} | avg_over_time(span.db.rows)", "avg_over_time: - 5 - -"},
+	{"{} | sum_over_time(name)", "nothing"},
+	{"{} | sum_over_time(span.tags)", "nothing"},
+	{"{} | sum_over_time(event.attempt)", "sum_over_time: - 1 - -"},
+	{"{} | avg_over_time(duration) > 300ms", "avg_over_time: 1 - - -"},
+	{"{} | avg_over_time(duration)", "avg_over_time: 1 0.225 - -"},
+	{"{} | histogram_over_time(duration)",
+	 "0.067108864: 0 1 0 0 / 0.134217728: 0 2 0 0 / 0.268435456: 0 1 0 0 / 0.536870912: 0 2 0 0 / "
+	 "1.073741824: 1 0 0 0"},
+	{"{} | histogram_over_time(span.db.rows)", "16.0: 0 1 0 0"},
+	{"{} | histogram_over_time(span.ratio)", "nothing"},
+	{"{} | quantile_over_time(duration, .5)", "0.5: 1.073741824 0.134217728 0 0"},
+	{"{} | quantile_over_time(duration, .75)", "0.75: 1.073741824 0.3796250625 0 0"},
+	{"{} | quantile_over_time(duration, .5, .9)",
+	 "0.5: 1.073741824 0.134217728 0 0 / 0.9: 1.073741824 0.536870912 0 0"},
+	{"{} | count_over_time() by (span.cluster)", "nil: 1 5 0 0 / us: 0 1 0 0"},
+	{"{} | count_over_time() by (span.cluster, resource.cluster)",
+	 "eu: 1 3 0 0 / nil: 0 2 0 0 / {span.cluster=\"us\", resource.cluster=\"eu\"}: 0 1 0 0"},
+	{"{} | count_over_time() by (.cluster)", "nil: 0 2 0 0 / eu: 1 3 0 0 / us: 0 1 0 0"},
+	{"{} | count_over_time() by (span.http.status_code)",
+	 "nil: 0 3 0 0 / 200: 1 0 0 0 / 500: 0 2 0 0 / 500: 0 1 0 0"},
+	{"{} | count_over_time() by (span.beta)", "nil: 0 6 0 0 / true: 1 0 0 0"},
+	{"{} | count_over_time() by (event:name)", ": 1 5 0 0 / exception: 0 1 0 0"},
+	{"{} | count_over_time() by (event.type)", "nil: 1 5 0 0 / Timeout: 0 1 0 0"},
+	{"{} | count_over_time() by (link.rel)", "nil: 1 5 0 0 / follows: 0 1 0 0"},
+	{"{} | count_over_time() by (instrumentation:name)", ": 0 2 0 0 / otelgrpc: 0 2 0 0 / otelhttp: 1 2 0 0"},
+	{"{} | count_over_time() by (rootName, rootServiceName)",
+	 "{rootName=\"GET /shop\", rootServiceName=\"frontend\"}: 1 6 0 0"},
+	{"{} | count_over_time() by (traceDuration)", "1s: 1 6 0 0"},
+	{"{} | count_over_time() by (span:childCount)", "0: 0 4 0 0 / 1: 0 1 0 0 / 2: 1 1 0 0"},
+	{"{} | count_over_time() by (kind, status) | topk(1)",
+	 "{kind=client, status=error}: - - 0 0 / {kind=client, status=unset}: - 2 - - / "
+	 "{kind=server, status=unset}: 1 - - -"},
+	{"{} | quantile_over_time(duration, .5) by (span.db.rows)",
+	 "0.5: 1.073741824 0.134217728 0 0 / {span.db.rows=0, p=0.5}: 0 0.268435456 0 0 / "
+	 "{span.db.rows=10, p=0.5}: 0 0.134217728 0 0"},
+	{"{} | count_over_time() by (status)", "error: 0 2 0 0 / ok: 0 1 0 0 / unset: 1 3 0 0"},
+	{"{} | count_over_time() by (status) > 2", "unset: - 3 - -"},
+	{"{} | count_over_time() by (status) = 0", "error: 0 - 0 0 / ok: 0 - 0 0 / unset: - - 0 0"},
+	{"{} | count_over_time() by (status) | topk(1)", "error: - - 0 0 / unset: 1 3 - -"},
+	{"{} | count_over_time() by (status) | bottomk(1)", "ok: 0 1 - - / unset: - - 0 0"},
+	{"{} | count_over_time() by (status) | topk(3)", "error: 0 2 0 0 / ok: 0 1 0 0 / unset: 1 3 0 0"},
+	{"{} | count_over_time() by (status) > 0 | topk(1)", "unset: 1 3 - -"},
+	{"({ status = error } | count_over_time()) / ({} | count_over_time())",
+	 "(count_over_time / count_over_time): 0 0.3333333333 - -"},
+	{"({} | count_over_time() by (status)) / ({} | count_over_time())",
+	 "error: 0 0.3333333333 - - / ok: 0 0.1666666667 - - / unset: 1 0.5 - -"},
+	{"({} | rate() by (status)) / ({} | rate() by (kind))", "nothing"},
+	{"({} | count_over_time() by (status, kind)) - ({} | count_over_time() by (kind, status))",
+	 "{status=error, kind=client}: 0 0 0 0 / {status=error, kind=server}: 0 0 0 0 / {status=ok, "
+	 "kind=internal}: 0 0 0 0 / {status=unset, kind=client}: 0 0 0 0 / {status=unset, kind=consumer}: 0 0 0 "
+	 "0 / "
+	 "{status=unset, kind=server}: 0 0 0 0"},
+	{"100 - ({} | count_over_time())", "count_over_time: 99 94 100 100"},
+	{"100/3 * ({} | count_over_time())", "count_over_time: 33 198 0 0"},
+	{"({} | count_over_time()) * 2 > 3", "count_over_time: - 12 - -"},
+	{"(({} | count_over_time()) + ({} | count_over_time())) / ({} | count_over_time())",
+	 "((count_over_time + count_over_time) / count_over_time): 2 2 - -"},
+	{"{} | by(name) | count_over_time()", "count_over_time: 1 6 0 0"},
+	{"{} | by(1 / span.db.rows) | count_over_time()", "count_over_time: 1 5 0 0"},
+	{"{} | select(name) | { kind = client } | count_over_time()", "count_over_time: 0 3 0 0"},
+	{"{} | count_over_time() with(sample=0.1, exemplars=false)", "count_over_time: 1 6 0 0"},
+	{"{ status = error }", "not a metrics query"},
+};
+
+static void
+test_fixture(void)
+{
+	MetricsRange range;
+
+	ok(metrics_align(1000 * SEC, 1030 * SEC, 10 * SEC, &range), "range");
+	is_i64(range.n, 4, "intervals");
+	is_i64(metrics_time(&range, 0), 1000 * SEC, "first sample");
+	RUN(range_cases, range);
+}
+
+/* A query of compare() has many series: some of them, and how many there are. */
+static void
+compare_case(const char *query, const char *series, const char *want)
+{
+	MetricsRange range = {990 * SEC, 10 * SEC, 4};
+
+	for (Layout layout = WHOLE; layout < LAYOUTS; layout++)
+	{
+		Arena *arena = arena_create(NULL, 0);
+		const char *got = ask(arena, query, range, layout);
+		const char *found = strstr(got, series);
+		const char *end = found ? strstr(found, " / ") : NULL;
+		char line[100] = "nothing";
+
+		if (found)
+			snprintf(line, sizeof(line), "%.*s", end ? (int) (end - found) : (int) strlen(found), found);
+		if (found)
+			memmove(line, line + strlen(series), strlen(line + strlen(series)) + 1);
+		ok(strcmp(line, want) == 0, "%s %s", query, series);
+		if (strcmp(line, want) != 0)
+			printf("# got \"%s\", want \"%s\"\n", line, want);
+		arena_destroy(arena);
+	}
+}
+
+static void
+test_compare(void)
+{
+	static const char *const all = "{} | compare({ status = error })";
+	static const char *const top = "{} | compare({ status = error }, 1)";
+	static const char *const window = "{} | compare({ status = error }, 10, 1000200000000, 1000250000000)";
+
+	compare_case(all, "__meta_type=\"selection\", status=error}", ": 0 2 0 0");
+	compare_case(all, "__meta_type=\"baseline\", status=unset}", ": 1 3 0 0");
+	compare_case(all, "__meta_type=\"baseline\", status=error}", "nothing");
+	compare_case(all, "__meta_type=\"baseline_total\", status=nil}", ": 1 4 0 0");
+	compare_case(all, "__meta_type=\"baseline_total\", span.http.status_code=nil}", ": 1 1 0 0");
+	compare_case(all, "__meta_type=\"baseline\", span.http.status_code=200}", ": 1 0 0 0");
+	compare_case(all, "__meta_type=\"baseline\", span.http.status_code=\"500\"}", ": 0 1 0 0");
+	compare_case(all, "__meta_type=\"selection\", span.http.status_code=500}", ": 0 2 0 0");
+	compare_case(all, "__meta_type=\"selection\", resource.cluster=\"eu\"}", ": 0 2 0 0");
+	compare_case(all, "__meta_type=\"baseline_total\", resource.cluster=nil}", ": 1 2 0 0");
+	compare_case(all, "__meta_type=\"baseline\", span:childCount=0}", ": 0 4 0 0");
+	compare_case(all, "__meta_type=\"selection\", rootName=\"GET /shop\"}", ": 0 2 0 0");
+	compare_case(all, "__meta_type=\"selection\", instrumentation:version=\"0.9\"}", ": 0 1 0 0");
+	compare_case(all, "__meta_type=\"baseline\", span.\"my key\"=\"v\"}", ": 0 1 0 0");
+	compare_case(all, "duration", "nothing");
+	compare_case(all, "event", "nothing");
+	compare_case(top, "__meta_type=\"baseline\", kind=client}", ": 0 2 0 0");
+	compare_case(top, "__meta_type=\"baseline\", kind=server}", "nothing");
+	compare_case(top, "__meta_type=\"baseline_total\", kind=nil}", ": 1 4 0 0");
+	compare_case(window, "__meta_type=\"selection\", name=\"POST /cart\"}", ": 0 1 0 0");
+	compare_case(window, "__meta_type=\"baseline\", name=\"POST /cart\"}", ": 0 1 0 0");
+	compare_case("{ name = \"none\" } | compare({ status = error })", "nothing", "");
+}
+
+/* Spans start at second i and last i seconds, i = 1 .. 50. */
+static Batch *
+fifty_spans(Arena *arena)
+{
+	BatchBuilder *bb = builder_create(arena, true, 0, NULL);
+	Batch *batch;
+	RowRef *refs;
+	uint32_t n;
+
+	fixture_service(bb, arena, DB);
+	for (int i = 1; i <= 50; i++)
+	{
+		uint8_t id[16] = {[15] = (uint8_t) (i % 7 + 1)};
+
+		builder_begin_span(bb);
+		builder_set_trace_id(bb, id);
+		builder_set_i64(bb, SC_SPAN_ID, i);
+		builder_set_i64(bb, SC_START, i * SEC);
+		builder_set_i64(bb, SC_DURATION, i * SEC);
+		builder_set_bytes(bb, SC_NAME, str_lit(i % 2 ? "odd" : "even"));
+		builder_end_span(bb);
+	}
+	batch = builder_finish(bb);
+	refs = batch_sort(arena, &batch, 1, &n);
+	batch = batch_gather(arena, &batch, 1, refs, n);
+	batch_make_traces(batch);
+	return batch;
+}
+
+static const MetricCase fifty_cases[] = {
+	{"{} | rate()", "rate: 1 1 1 0.3333333333"},
+	{"{} | count_over_time() by (name)", "even: 7 8 7 3 / odd: 8 7 8 2"},
+	{"{} | min_over_time(duration)", "min_over_time: 1 16 31 46"},
+	{"{} | max_over_time(duration)", "max_over_time: 15 30 45 50"},
+	{"{} | avg_over_time(duration)", "avg_over_time: 8 23 38 48"},
+	{"{} | sum_over_time(duration)", "sum_over_time: 120 345 570 240"},
+	{"{} | histogram_over_time(duration)",
+	 "1.073741824: 1 0 0 0 / 2.147483648: 1 0 0 0 / 4.294967296: 2 0 0 0 / 8.589934592: 4 0 0 0 / "
+	 "17.179869184: 7 2 0 0 / 34.359738368: 0 13 4 0 / 68.719476736: 0 0 11 5"},
+};
+
+/* The worked example: from 1 ns to 50 s by 15 s, not extended. */
+static void
+test_fifty(void)
+{
+	for (size_t i = 0; i < sizeof(fifty_cases) / sizeof(fifty_cases[0]); i++)
+	{
+		Arena *arena = arena_create(NULL, 0);
+
+		is_str(ask_of(arena, fifty_cases[i].query, (MetricsRange){0, 15 * SEC, 4}, WHOLE, fifty_spans),
+			   fifty_cases[i].want, fifty_cases[i].query);
+		arena_destroy(arena);
+	}
+}
+
+/* ---- time ---- */
+
+static void
+test_steps(void)
+{
+	static const struct
+	{
+		uint64_t range;
+		uint64_t step_ms;
+	} cases[] = {{59, 200},        {60, 1000},        {300, 1000},        {900, 3000},        {1800, 5000},
+				 {3600, 15000},    {10800, 45000},    {21600, 60000},     {43200, 180000},    {86400, 300000},
+				 {172800, 600000}, {604800, 2400000}, {1209600, 3600000}, {2592000, 10800000}};
+	char name[64];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		snprintf(name, sizeof(name), "default step of %d s", (int) cases[i].range);
+		is_i64(metrics_default_step(1, 1 + cases[i].range * SEC), cases[i].step_ms * MS, name);
+	}
+	is_i64(metrics_default_step(5, 6), 50 * MS, "default step of next to nothing");
+}
+
+static void
+test_alignment(void)
+{
+	MetricsRange r;
+
+	ok(metrics_align(100 * SEC, 160 * SEC, 30 * SEC, &r) && r.from == 60 * SEC && r.n == 4,
+	   "100 .. 160 by 30");
+	ok(metrics_align(1003 * SEC, 1007 * SEC, 10 * SEC, &r) && metrics_time(&r, 0) == 1000 * SEC && r.n == 2,
+	   "1003 .. 1007 by 10");
+	ok(metrics_align(1000 * SEC, 1010 * SEC, 10 * SEC, &r) && r.n == 2, "edges stay");
+	ok(metrics_align(3, 5, 10, &r) && r.from == 0 && r.n == 1, "not before the epoch");
+	ok(!metrics_align(5, 5, 10, &r) && !metrics_align(6, 5, 10, &r), "end not behind start");
+	ok(!metrics_align(0, UINT64_MAX, 10, &r) && !metrics_align(0, 10, 0, &r), "no such range");
+	ok(!metrics_align(0, UINT64_C(2000000) * SEC, SEC, &r), "too many intervals");
+	ok(metrics_instant(5, 25, &r) && r.n == 1 && metrics_time(&r, 0) == 25, "instant");
+	ok(!metrics_instant(5, 5, &r), "empty instant");
+}
+
+static void
+test_instant(void)
+{
+	static const MetricCase cases[] = {{"{} | count_over_time()", "count_over_time: 6"},
+									   {"{} | rate()", "rate: 0.2"}};
+	MetricsRange range;
+
+	ok(metrics_instant(1000 * SEC, 1030 * SEC, &range), "instant range");
+	RUN(cases, range);
+}
+
+int
+main(void)
+{
+	test_fixture();
+	test_instant();
+	test_compare();
+	test_fifty();
+	test_steps();
+	test_alignment();
+	return unit_done();
+}
