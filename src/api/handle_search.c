@@ -12,13 +12,12 @@
 #include "ingest/wire.h"
 #include "traceql/search.h"
 
-#define NS_PER_SECOND   UINT64CONST(1000000000)
-#define DEFAULT_LIMIT   20
-#define MAX_LIMIT       262144
-#define DEFAULT_SPSS    3
-#define MAX_SPSS        100
-#define MAX_RANGE       (168 * 3600)
-#define MAX_QUERY_BYTES (128 * 1024)
+#define NS_PER_SECOND UINT64CONST(1000000000)
+#define DEFAULT_LIMIT 20
+#define MAX_LIMIT     262144
+#define DEFAULT_SPSS  3
+#define MAX_SPSS      100
+#define MAX_RANGE     (168 * 3600)
 
 typedef struct SearchParams
 {
@@ -160,46 +159,9 @@ read_query(ApiCall *call, SearchParams *p)
 		return read_tags(call, p);
 	if (params_has(&call->params, "tags"))
 		api_refuse(call, 400, "invalid request: can't specify tags and q in the same query");
-	else if (p->query.len > MAX_QUERY_BYTES)
-		api_refuse(call, 400, "TraceQL expression exceeds the configured maximum size of %d bytes: it has %u",
-				   MAX_QUERY_BYTES, p->query.len);
 	else
-		return true;
+		return api_check_query(call, p->query);
 	return false;
-}
-
-/* The seven fields that strict clients know. */
-static void
-write_metrics(const TraceqlSearchCounters *c, Buf *out)
-{
-	bool first = true;
-
-	json_put_raw(out, ",\"metrics\":{");
-	if (c->traces_inspected > 0)
-	{
-		json_put_key(out, &first, "inspectedTraces");
-		json_put_u64(out, Min(c->traces_inspected, PG_UINT32_MAX));
-	}
-	if (c->read.bytes_read > 0)
-	{
-		json_put_key(out, &first, "inspectedBytes");
-		json_put_quoted_u64(out, c->read.bytes_read);
-	}
-	if (c->read.segments + c->read.recent > 0)
-	{
-		json_put_key(out, &first, "totalBlocks");
-		json_put_u64(out, c->read.segments + c->read.recent);
-	}
-	json_put_key(out, &first, "completedJobs");
-	json_put_raw(out, "1");
-	json_put_key(out, &first, "totalJobs");
-	json_put_raw(out, "1");
-	if (c->spans_inspected > 0)
-	{
-		json_put_key(out, &first, "inspectedSpans");
-		json_put_quoted_u64(out, c->spans_inspected);
-	}
-	buf_put_u8(out, '}');
 }
 
 /* SearchMetrics in protobuf, field 2 of the response. */
@@ -239,6 +201,7 @@ write_json(TraceqlSearch *search, bool trace_only, Buf *out)
 {
 	bool name_known = traceql_search_facts(search)->name_known;
 	TraceqlSearchCounters counters;
+	ApiSearchMetrics metrics;
 	const MatchTrace *trace;
 	bool first = true;
 
@@ -250,7 +213,8 @@ write_json(TraceqlSearch *search, bool trace_only, Buf *out)
 	}
 	buf_put_u8(out, ']');
 	counters = traceql_search_counters(search);
-	write_metrics(&counters, out);
+	metrics = (ApiSearchMetrics){counters.read, counters.traces_inspected, counters.spans_inspected};
+	api_write_metrics(&metrics, out);
 	buf_put_u8(out, '}');
 }
 

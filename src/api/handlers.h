@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/params.h"
+#include "traceql/reader.h"
 
 #define API_JSON     "application/json"
 #define API_PROTOBUF "application/protobuf"
@@ -42,6 +43,21 @@ extern bool api_time_range(ApiCall *call, bool *given, uint64 *start, uint64 *en
 #define API_DEFAULT_SECONDS (15 * 60)
 extern uint64 api_unix_now(void);
 
+/* false: refused already, the query text is too long. */
+extern bool api_check_query(ApiCall *call, Str query);
+
+/* What answering took, for clients that show it. */
+typedef struct ApiSearchMetrics
+{
+	ReaderCounters read;
+	uint64 traces;
+	uint64 spans;
+} ApiSearchMetrics;
+/* Appends ,"metrics":{...}. */
+extern void api_write_metrics(const ApiSearchMetrics *metrics, Buf *out);
+
+extern void handle_metrics_range(ApiCall *call);
+extern void handle_metrics_instant(ApiCall *call);
 extern void handle_trace_v1(ApiCall *call);
 extern void handle_trace_v2(ApiCall *call);
 extern void handle_search(ApiCall *call);

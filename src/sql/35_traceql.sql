@@ -14,8 +14,8 @@ REVOKE ALL ON FUNCTION tempo.traceql_support(internal) FROM PUBLIC;
 -- (span.k, resource.k ...) where two have the same key; status and kind as words, durations as
 -- nanoseconds. spanset_attributes are what by() and aggregates attach, e.g. count(); a missing by() value
 -- is an empty one. A NULL query has no rows.
--- Errors: 42601 the query is refused, 0A000 it cannot be executed yet (metrics), 42501 no SELECT on
--- tempo.spans, 22023 max_traces below 1.
+-- Errors: 42601 the query is refused or is a metrics query, 0A000 it has a meaning that is not supported,
+-- 42501 no SELECT on tempo.spans, 22023 max_traces below 1.
 CREATE FUNCTION @extschema@.traceql(
     query text,
     start timestamptz DEFAULT NULL,

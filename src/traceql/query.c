@@ -30,15 +30,21 @@ traceql_define_settings(void)
 }
 
 void
-query_check_memory(MemoryContext context)
+query_check_room(void *context, size_t bytes)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (query_memory > 0 && MemoryContextMemAllocated(context, true) / 1024 > (Size) query_memory)
+	if (query_memory > 0 && (MemoryContextMemAllocated(context, true) + bytes) / 1024 > (Size) query_memory)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("TraceQL query needs more memory than tempo.query_memory (%d kB)", query_memory),
 				 errhint("Ask for a shorter time range, or fewer traces or series, or set tempo.query_memory "
 						 "higher.")));
+}
+
+void
+query_check_memory(MemoryContext context)
+{
+	query_check_room(context, 0);
 }
 
 uint32

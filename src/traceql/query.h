@@ -13,6 +13,8 @@ extern void traceql_define_settings(void);
 
 /* Hears cancel, and raises (53400) when context and what is below hold more than tempo.query_memory. */
 extern void query_check_memory(MemoryContext context);
+/* The same before so many bytes more are taken; a TraceqlHooks.room whose ctx is the context. */
+extern void query_check_room(void *context, size_t bytes);
 extern uint32 query_max_trace_spans(void);
 
 /* Times as SQL arguments give them, as unix nanoseconds, both inclusive. */

@@ -58,9 +58,9 @@ refuse_metrics(const TraceqlQuery *query)
 	while (leaf->kind != TQL_METRIC_LEAF)
 		leaf = leaf->left->kind == TQL_METRIC_NUMBER ? leaf->right : leaf->left;
 	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("metrics queries cannot be executed yet: %s()", traceql_metric_name(leaf->metric->fn)),
-			 errhint("A search has no metrics function behind its pipeline.")));
+			(errcode(ERRCODE_SYNTAX_ERROR),
+			 errmsg("not a search: %s() makes it a metrics query", traceql_metric_name(leaf->metric->fn)),
+			 errhint("Use traceql_metrics().")));
 }
 
 static void

@@ -1,0 +1,230 @@
+/*
+ * timeline.c
+ *	  The run of a metrics query; see timeline.h.
+ */
+#include "traceql/timeline.h"
+
+#include "traceql/query.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+typedef struct Running
+{
+	MemoryContext context;
+	const TimelineRequest *request;
+	Source *source;
+	Reader *reader;
+	MetricsRange range;
+	MetricsPlan *plan;
+	MetricsRun *run;
+	Arena *scratch;
+} Running;
+
+/* ---- the query ---- */
+
+static void
+free_plan(void *plan)
+{
+	metrics_plan_free(plan);
+}
+
+static void
+plan_query(Running *r, Arena *arena)
+{
+	Str text = r->request->query;
+	TraceqlQuery *query = query_parse(arena, str_of(arena_dup(arena, text.p, text.len), text.len));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	const char *why;
+
+	r->plan = metrics_plan(arena, query, &why);
+	if (!r->plan)
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s", why),
+						errhint("A metrics query ends in a function over time, such as { } | rate().")));
+	/* Compiled patterns are outside of memory contexts. */
+	callback->func = free_plan;
+	callback->arg = r->plan;
+	MemoryContextRegisterResetCallback(r->context, callback);
+}
+
+/* ---- the range ---- */
+
+/* Starts of the first and the last span. */
+typedef struct Starts
+{
+	uint64 first;
+	uint64 last;
+} Starts;
+
+static bool
+widens(void *ctx, uint64 start_min, uint64 start_max, uint64 end_max)
+{
+	const Starts *starts = ctx;
+
+	return start_min < starts->first || start_max > starts->last;
+}
+
+static void
+widen(Starts *starts, uint64 first, uint64 last)
+{
+	starts->first = Min(starts->first, first);
+	starts->last = Max(starts->last, last);
+}
+
+/* Where policies hide some spans, or a recent batch may be of several tenants, spans are looked at. */
+static void
+read_starts(Running *r, Starts *starts)
+{
+	ReaderRequest request = {.spans = true, .wanted = widens, .ctx = starts};
+	Reader *reader = reader_begin(r->source, &request);
+	ReaderUnit unit;
+
+	while (reader_next(reader, &unit))
+	{
+		const int64 *start = (int64 *) batch_column(unit.batch, LEVEL_SPAN, SC_START)->i64;
+
+		query_check_memory(r->context);
+		for (uint32 i = 0; i < batch_nrows(unit.batch); i++)
+			if (!unit.rows || unit.rows[i])
+				widen(starts, (uint64) start[i], (uint64) start[i]);
+	}
+	reader_end(reader);
+}
+
+static Starts
+find_starts(Running *r)
+{
+	Starts starts = {PG_UINT64_MAX, 0};
+
+	for (int i = 0; i < r->source->nsegments && !r->source->policies; i++)
+	{
+		const ImageSummary *s = &r->source->segments[i].unit.summary;
+
+		widen(&starts, s->start_min, s->start_max);
+	}
+	read_starts(r, &starts);
+	return starts;
+}
+
+/* false: there is no span to begin or end with. */
+static bool
+complete_range(Running *r, uint64 *start, uint64 *end)
+{
+	Starts starts;
+
+	*start = r->request->start;
+	*end = r->request->end;
+	if (r->request->has_start && r->request->has_end)
+		return true;
+	starts = find_starts(r);
+	if (starts.first > starts.last)
+		return false;
+	/* The start is not part of a range. */
+	if (!r->request->has_start)
+		*start = starts.first > 0 ? starts.first - 1 : 0;
+	if (!r->request->has_end)
+		*end = Max(starts.last, *start + 1);
+	return true;
+}
+
+static bool
+find_range(Running *r)
+{
+	uint64 start;
+	uint64 end;
+	uint64 step;
+
+	if (!complete_range(r, &start, &end))
+		return false;
+	if (end <= start)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("end must be greater than start")));
+	if (r->request->instant)
+		return metrics_instant(start, end, &r->range);
+	step = r->request->step ? r->request->step : metrics_default_step(start, end);
+	if (!metrics_align(start, end, step, &r->range))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("step is too small for the range: there would be more than %d intervals",
+							   METRICS_MAX_INTERVALS)));
+	return true;
+}
+
+/* ---- reading ---- */
+
+/* Every span counts by its start alone. */
+static bool
+starts_wanted(void *ctx, uint64 start_min, uint64 start_max, uint64 end_max)
+{
+	const MetricsRange *range = &((Running *) ctx)->range;
+
+	return start_max > range->from && start_min <= metrics_time(range, range->n - 1);
+}
+
+static void
+begin_run(Running *r, Arena *arena)
+{
+	MetricsOptions options = {
+		.range = r->range, .exemplars = r->request->exemplars, .max_trace = query_max_trace_spans()};
+	TraceqlHooks hooks = query_hooks;
+
+	hooks.ctx = r->context;
+	hooks.room = query_check_room;
+	r->run = metrics_run_begin(r->plan, &options, &hooks, arena);
+	r->scratch = store_arena(r->context);
+}
+
+static void
+read_units(Running *r)
+{
+	ReaderRequest request = {.spans = metrics_by_spans(r->plan),
+							 .has_from = true,
+							 .has_to = true,
+							 .from = (int64) r->range.from,
+							 .to = (int64) metrics_time(&r->range, r->range.n - 1),
+							 .wanted = starts_wanted,
+							 .ctx = r};
+	ReaderUnit unit;
+
+	r->reader = reader_begin(r->source, &request);
+	while (reader_next(r->reader, &unit))
+	{
+		query_check_memory(r->context);
+		metrics_run_unit(r->run, unit.batch, unit.source, unit.skip, unit.rows, r->scratch);
+		arena_reset(r->scratch);
+	}
+}
+
+static void
+run(Running *r, Snapshot snapshot, Timeline *out, MemoryContext out_context)
+{
+	Arena *arena = store_arena(r->context);
+
+	plan_query(r, arena);
+	r->source = source_open(r->context, snapshot, r->request->tenant);
+	out->result = MemoryContextAllocZero(out_context, sizeof(MetricsResult));
+	if (find_range(r))
+	{
+		begin_run(r, arena);
+		read_units(r);
+		out->result = metrics_finish(r->run, store_arena(out_context));
+		out->counters = *metrics_run_counters(r->run);
+		out->read = reader_counters(r->reader);
+		reader_end(r->reader);
+	}
+	source_close(r->source);
+}
+
+Timeline *
+timeline_run(const TimelineRequest *request)
+{
+	MemoryContext old = CurrentMemoryContext;
+	Timeline *out = palloc0(sizeof(Timeline));
+	Running r = {.request = request};
+	Snapshot snapshot = RegisterSnapshot(GetActiveSnapshot());
+
+	r.context = AllocSetContextCreate(old, "traceql metrics", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(r.context);
+	run(&r, snapshot, out, old);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(r.context);
+	UnregisterSnapshot(snapshot);
+	return out;
+}
