@@ -20,7 +20,7 @@ pruner_create(PlanState *parent, List *exprs, List *codes)
 
 	p->parent = parent;
 	p->econtext = CreateExprContext(parent->state);
-	p->n = list_length(exprs);
+	p->n = list_length(codes); /* exprs has others behind these */
 	p->kinds = palloc(Max(p->n, 1) * sizeof(int));
 	p->strategies = palloc(Max(p->n, 1) * sizeof(int));
 	p->exprs = palloc(Max(p->n, 1) * sizeof(ExprState *));

@@ -11,13 +11,16 @@
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "pgstat.h"
 #include "port/atomics.h"
 #include "storage/predicate.h"
 #include "utils/memutils.h"
+#include "utils/ruleutils.h"
 #include "utils/rel.h"
 #include "am/am.h"
+#include "exec/column_filter.h"
 #include "exec/keys.h"
 #include "exec/prune.h"
 #include "exec/scan_node.h"
@@ -29,6 +32,7 @@ typedef enum ScanCounter
 	COUNT_BYTES,
 	COUNT_BLOCKS,
 	COUNT_DICTS,
+	COUNT_REMOVED, /* rows that the clauses on columns kept out */
 	NCOUNTERS
 } ScanCounter;
 
@@ -44,6 +48,9 @@ typedef struct TempoScanState
 {
 	CustomScanState css;
 	Pruner *pruner;
+	List *clauses; /* evaluated on columns, no longer in the plan's qual */
+	ColumnFilter *filter;
+	ExprState *recheck;    /* of the clauses, for EvalPlanQual */
 	Bitmapset *attrs;      /* needed, offset */
 	AttrNumber *qual_atts; /* decoded before the qual */
 	int nqual_atts;
@@ -55,11 +62,14 @@ typedef struct TempoScanState
 	Cursor *cursor;
 	RowReader *reader;
 	bool evaluated;
-	int64 vector; /* open, or -1 */
-	uint32 row;   /* next one of it */
-	int64 next;   /* vector to look at next */
-	int64 end;    /* parallel: where the run of vectors of this process ends */
-	int decided;  /* unit that keep_unit is about, or -1 */
+	int64 vector;       /* open, or -1 */
+	uint32 row;         /* the one returned last, of the vector */
+	const uint32 *rows; /* of the vector that pass the clauses; NULL: all */
+	uint32 nrows;
+	uint32 at;   /* next of them */
+	int64 next;  /* vector to look at next */
+	int64 end;   /* parallel: where the run of vectors of this process ends */
+	int decided; /* unit that keep_unit is about, or -1 */
 	bool keep_unit;
 	bool image_asked; /* the bloom filter was asked about that unit */
 	uint64 counters[NCOUNTERS];
@@ -166,14 +176,28 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
+	s->clauses = list_copy_tail(plan->custom_exprs, list_length(plan->custom_private));
 	choose_attributes(s, plan, RelationGetDescr(node->ss.ss_currentRelation));
 	choose_keys(s, plan);
 	s->pruner = pruner_create(&node->ss.ps, plan->custom_exprs, plan->custom_private);
+	if (estate->es_epq_active)
+		s->recheck = ExecInitQual(s->clauses, &node->ss.ps);
 	s->vector = s->decided = -1;
 	/* Attributes that nobody needs stay null in the slot. */
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
 	memset(slot->tts_values, 0, slot->tts_tupleDescriptor->natts * sizeof(Datum));
 	s->context = AllocSetContextCreate(estate->es_query_cxt, "tempo custom scan", ALLOCSET_DEFAULT_SIZES);
+}
+
+static ColumnFilter *
+make_filter(TempoScanState *s)
+{
+	Relation rel = s->css.ss.ss_currentRelation;
+	Index varno = ((Scan *) s->css.ss.ps.plan)->scanrelid;
+
+	if (s->clauses == NIL)
+		return NULL;
+	return column_filter_create(&s->css.ss.ps, rel, clause_table(rel, NULL), s->clauses, varno, s->context);
 }
 
 static void
@@ -189,9 +213,12 @@ open_cursor(TempoScanState *s)
 		s->cursor = cursor_create(rel, snapshot, s->context);
 		s->reader = row_reader_create(rel, s->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor, s->context);
 		MemoryContextSwitchTo(old);
+		s->filter = make_filter(s);
 		PredicateLockRelation(rel, snapshot);
 	}
 	pruner_evaluate(s->pruner);
+	if (s->filter)
+		column_filter_evaluate(s->filter);
 	s->evaluated = true;
 	pgstat_count_heap_scan(rel);
 }
@@ -231,7 +258,8 @@ keep_unit(TempoScanState *s, int unit)
 	if (s->keep_unit && !s->image_asked)
 	{
 		s->image_asked = true;
-		s->keep_unit = pruner_keeps_image(s->pruner, cursor_open_unit(s->cursor, unit));
+		s->keep_unit = pruner_keeps_image(s->pruner, cursor_open_unit(s->cursor, unit)) &&
+					   (s->filter == NULL || column_filter_keeps_image(s->filter, s->cursor));
 		if (s->keep_unit)
 			s->units_read++;
 	}
@@ -261,6 +289,38 @@ take_vector(TempoScanState *s)
 }
 
 static bool
+keep_vector(TempoScanState *s, int unit, uint32 v)
+{
+	Cursor *cur = s->cursor;
+
+	if (cur->units[unit].has_range && !pruner_keeps_vector(s->pruner, image_vector_info(cur->image, v)))
+		return false;
+	return s->filter == NULL || column_filter_keeps_vector(s->filter, cur, v);
+}
+
+/* false: no row passes; nothing but what the clauses are about has been read. */
+static bool
+open_vector(TempoScanState *s, int64 v)
+{
+	Batch *batch = cursor_open(s->cursor, v);
+
+	s->counters[COUNT_VECTORS]++;
+	s->at = 0;
+	s->rows = NULL;
+	s->nrows = s->cursor->batch_rows;
+	if (s->filter)
+	{
+		s->nrows = column_filter_rows(s->filter, s->cursor, &s->rows);
+		s->counters[COUNT_REMOVED] += s->cursor->batch_rows - s->nrows;
+		if (s->nrows == 0)
+			return false;
+	}
+	row_reader_attach(s->reader, batch);
+	s->vector = v;
+	return true;
+}
+
+static bool
 next_vector(TempoScanState *s)
 {
 	Cursor *cur = s->cursor;
@@ -282,14 +342,10 @@ next_vector(TempoScanState *s)
 			continue;
 		}
 		cursor_open_unit(cur, unit);
-		if (cur->units[unit].has_range &&
-			!pruner_keeps_vector(s->pruner, image_vector_info(cur->image, v - cur->first_vector[unit])))
+		if (!keep_vector(s, unit, (uint32) (v - cur->first_vector[unit])))
 			continue;
-		row_reader_attach(s->reader, cursor_open(cur, v));
-		s->counters[COUNT_VECTORS]++;
-		s->vector = v;
-		s->row = 0;
-		return true;
+		if (open_vector(s, v))
+			return true;
 	}
 }
 
@@ -298,12 +354,13 @@ next_row(TempoScanState *s)
 {
 	if (!s->evaluated)
 		open_cursor(s);
-	if (s->pruner->nothing)
+	if (s->pruner->nothing || (s->filter && !column_filter_possible(s->filter)))
 		return false;
-	while (s->vector < 0 || s->row >= s->cursor->batch_rows)
+	while (s->vector < 0 || s->at >= s->nrows)
 		if (!next_vector(s))
 			return false;
-	s->row++;
+	s->row = s->rows ? s->rows[s->at] : s->at;
+	s->at++;
 	return true;
 }
 
@@ -317,11 +374,11 @@ fill(TempoScanState *s, TupleTableSlot *slot, const AttrNumber *atts, int natts,
 
 		if (keys && atts[i] == keys->attno)
 		{
-			*value = row_reader_keys(s->reader, s->row - 1, keys->keys, keys->n);
+			*value = row_reader_keys(s->reader, s->row, keys->keys, keys->n);
 			*isnull = false;
 		}
 		else
-			*value = row_reader_value(s->reader, atts[i], s->row - 1, isnull);
+			*value = row_reader_value(s->reader, atts[i], s->row, isnull);
 	}
 }
 
@@ -336,7 +393,7 @@ start_row(TempoScanState *s, TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
 	row_reader_begin_row(s->reader);
-	store_row_to_tid(s->cursor->first_row + s->row - 1, &slot->tts_tid);
+	store_row_to_tid(s->cursor->first_row + s->row, &slot->tts_tid);
 	slot->tts_tableOid = RelationGetRelid(s->css.ss.ss_currentRelation);
 	fill(s, slot, s->qual_atts, s->nqual_atts, s->keys);
 	ExecStoreVirtualTuple(slot);
@@ -355,11 +412,14 @@ fetch_whole_row(TempoScanState *s)
 	return slot;
 }
 
-/* All conditions are in the plan's qual, which ExecScan evaluates for the replacement row too. */
+/* The plan's qual is evaluated by ExecScan, for the replacement row too; the other clauses are not in it. */
 static bool
 recheck(TempoScanState *s, TupleTableSlot *slot)
 {
-	return true;
+	ExprContext *econtext = s->css.ss.ps.ps_ExprContext;
+
+	econtext->ecxt_scantuple = slot;
+	return ExecQual(s->recheck, econtext);
 }
 
 static TupleTableSlot *
@@ -465,10 +525,13 @@ static void
 explain_columns(TempoScanState *s, ExplainState *es)
 {
 	TupleDesc desc = RelationGetDescr(s->css.ss.ss_currentRelation);
+	Bitmapset *attrs = bms_copy(s->attrs);
 	List *names = NIL;
 
+	pull_varattnos((Node *) s->clauses, ((Scan *) s->css.ss.ps.plan)->scanrelid, &attrs);
+
 	for (int attno = 1; attno <= desc->natts; attno++)
-		if (!TupleDescAttr(desc, attno - 1)->attisdropped && needs(s->attrs, attno))
+		if (!TupleDescAttr(desc, attno - 1)->attisdropped && needs(attrs, attno))
 			names = lappend(names, NameStr(TupleDescAttr(desc, attno - 1)->attname));
 	ExplainPropertyList("Columns", names, es);
 	if (s->keys == NULL)
@@ -480,16 +543,32 @@ explain_columns(TempoScanState *s, ExplainState *es)
 }
 
 static void
+explain_clauses(TempoScanState *s, List *ancestors, ExplainState *es)
+{
+	List *context;
+
+	if (s->clauses == NIL)
+		return;
+	context = set_deparse_context_plan(es->deparse_cxt, s->css.ss.ps.plan, ancestors);
+	ExplainPropertyText(
+		"Vector Filter",
+		deparse_expression((Node *) make_ands_explicit(s->clauses), context, es->verbose, false), es);
+}
+
+static void
 explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	TempoScanState *s = (TempoScanState *) node;
 	int nsegments = 0;
 
 	explain_columns(s, es);
+	explain_clauses(s, ancestors, es);
 	if (!es->analyze || s->cursor == NULL)
 		return;
 	if (!s->folded)
 		count_bytes(s);
+	if (s->clauses != NIL)
+		ExplainPropertyInteger("Rows Removed by Vector Filter", NULL, (int64) s->counters[COUNT_REMOVED], es);
 	for (int i = 0; i < s->cursor->nunits; i++)
 		nsegments += s->cursor->units[i].kind == UNIT_SEGMENT;
 	ExplainPropertyInteger("Segments", NULL, nsegments, es);

@@ -26,10 +26,13 @@
 #include "am/am.h"
 #include "compat.h"
 #include "exec/scan_node.h"
+#include "plan/clause.h"
 #include "plan/plan.h"
 
 /* CPU cost of a row compared with core's scan of a heap: no tuple to take apart. */
 #define ROW_COST_FACTOR 0.5
+/* Cost of a condition evaluated on columns, compared with one evaluated on rows. */
+#define VECTOR_COST_FACTOR 0.1
 
 /*
  * Workers for one table pay when there is this much to read, by rows or by pages (as for heaps). Below, a
@@ -39,6 +42,7 @@
 #define PARALLEL_ROWS 2000000
 
 bool plan_enable_customscan = true;
+bool plan_enable_vector_filter = true;
 
 static set_rel_pathlist_hook_type next_hook;
 
@@ -112,6 +116,7 @@ typedef struct PlannedTable
 	PlannerInfo *root;
 	RelOptInfo *rel;
 	const TableProfile *profile;
+	const ClauseTable *columns;
 	double share; /* of its column bytes that are needed */
 } PlannedTable;
 
@@ -145,16 +150,37 @@ scan_shape(const PlannedTable *t, List *clauses)
 	return s;
 }
 
-static void
-cost_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, const ScanShape *s, List *quals)
+/* Conditions on columns cost a fraction of what they cost row by row. */
+static QualCost
+quals_cost(const PlannedTable *t, List *quals)
 {
+	QualCost sum = {0, 0};
+	ListCell *lc;
+
+	foreach (lc, quals)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		QualCost one;
+
+		cost_qual_eval_node(&one, (Node *) rinfo, t->root);
+		if (plan_enable_vector_filter && clause_is_vectorised(t->columns, t->rel, rinfo))
+			one.per_tuple *= VECTOR_COST_FACTOR;
+		sum.startup += one.startup;
+		sum.per_tuple += one.per_tuple;
+	}
+	return sum;
+}
+
+static void
+cost_path(const PlannedTable *t, CustomPath *path, const ScanShape *s, List *quals)
+{
+	RelOptInfo *rel = t->rel;
 	double page_cost;
 	double workers = 1;
-	QualCost qual;
+	QualCost qual = quals_cost(t, quals);
 	Cost cpu;
 
 	get_tablespace_page_costs(rel->reltablespace, NULL, &page_cost);
-	cost_qual_eval(&qual, quals, root);
 	cpu = s->rows_read * (cpu_tuple_cost * ROW_COST_FACTOR + qual.per_tuple);
 	if (path->path.parallel_workers > 0)
 	{
@@ -222,7 +248,7 @@ add_whole_table(const PlannedTable *t)
 	CustomPath *path = make_path(root, rel, rel->lateral_relids, 0);
 	ScanShape s = scan_shape(t, rel->baserestrictinfo);
 
-	cost_path(root, rel, path, &s, rel->baserestrictinfo);
+	cost_path(t, path, &s, rel->baserestrictinfo);
 	add_path(rel, &path->path);
 	/* Core prices its parallel scan as a heap's, not as one that decodes every column. */
 	rel->partial_pathlist = NIL;
@@ -233,7 +259,7 @@ add_whole_table(const PlannedTable *t)
 		if (workers <= 0)
 			return;
 		path = make_path(root, rel, NULL, workers);
-		cost_path(root, rel, path, &s, rel->baserestrictinfo);
+		cost_path(t, path, &s, rel->baserestrictinfo);
 		add_partial_path(rel, &path->path);
 	}
 }
@@ -254,7 +280,7 @@ add_parameterized(const PlannedTable *t, RestrictInfo *join)
 	path = make_path(root, rel, outer, 0);
 	clauses = list_concat_copy(rel->baserestrictinfo, path->path.param_info->ppi_clauses);
 	s = scan_shape(t, clauses);
-	cost_path(root, rel, path, &s, clauses);
+	cost_path(t, path, &s, clauses);
 	add_path(rel, &path->path);
 }
 
@@ -300,13 +326,14 @@ plan_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
 	Relation relation = table_open(rte->relid, NoLock);
 	Bitmapset *attrs = needed_attributes(rel);
-	PlannedTable t = {root, rel, NULL, 1};
+	PlannedTable t = {.root = root, .rel = rel, .share = 1};
 
 	if (rte->tablesample)
 		am_refuse(relation, "TABLESAMPLE");
 	if (plan_enable_customscan && !IS_DUMMY_REL(rel) && !needs_other_system_columns(attrs))
 	{
 		t.profile = store_profile(relation);
+		t.columns = clause_table(relation, NULL);
 		t.share = column_share(rel, RelationGetDescr(relation), attrs);
 		add_whole_table(&t);
 		if (t.profile->spans)
@@ -332,9 +359,21 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	CustomScan *scan = makeNode(CustomScan);
 	Relation relation = table_open(planner_rt_fetch(rel->relid, root)->relid, NoLock);
 	List *conditions = plan_prune_conditions(root, rel, store_profile(relation), clauses);
+	ClauseTable *columns = clause_table(relation, NULL);
+	List *vectorised = NIL;
+	List *others = NIL;
 	ListCell *lc;
 
 	table_close(relation, NoLock);
+	foreach (lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (plan_enable_vector_filter && clause_is_vectorised(columns, rel, rinfo))
+			vectorised = lappend(vectorised, rinfo->clause);
+		else
+			others = lappend(others, rinfo);
+	}
 	foreach (lc, conditions)
 	{
 		PruneCondition *c = lfirst(lc);
@@ -342,9 +381,10 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 		scan->custom_exprs = lappend(scan->custom_exprs, copyObject(c->value));
 		scan->custom_private = lappend_int(scan->custom_private, c->kind * 8 + c->strategy);
 	}
+	scan->custom_exprs = list_concat(scan->custom_exprs, copyObject(vectorised));
 	scan->scan.scanrelid = rel->relid;
 	scan->scan.plan.targetlist = tlist;
-	scan->scan.plan.qual = extract_actual_clauses(clauses, false);
+	scan->scan.plan.qual = extract_actual_clauses(others, false);
 	scan->flags = path->flags;
 	scan->methods = &scan_node_methods;
 	return &scan->scan.plan;
@@ -357,6 +397,10 @@ plan_init(void)
 							 "Lets the planner use the column scan of access method tempo.",
 							 "Off leaves core's sequential scan, which gives the same rows.",
 							 &plan_enable_customscan, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("tempo.enable_vector_filter",
+							 "Lets column scans evaluate conditions on columns instead of rows.",
+							 "Off evaluates them row by row, with the same result.",
+							 &plan_enable_vector_filter, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	RegisterCustomScanMethods(&scan_node_methods);
 	next_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = pathlist_hook;

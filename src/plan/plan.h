@@ -17,6 +17,7 @@
 /* Setting tempo.enable_customscan, and the hook. Called once, from _PG_init. */
 extern void plan_init(void);
 extern bool plan_enable_customscan;
+extern bool plan_enable_vector_filter;
 
 /* What a pruning condition is about. */
 typedef enum PruneKind

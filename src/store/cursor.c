@@ -109,6 +109,7 @@ cursor_open_unit(Cursor *cur, int unit)
 	cur->image = store_open(cur->rel, cur->snapshot, u, store_arena(cur->image_context));
 	MemoryContextSwitchTo(old);
 	cur->unit = unit;
+	cur->image_opens++;
 	summary = image_summary(cur->image);
 	if (summary->nrows != u->nrows || summary->nvectors != u->summary.nvectors)
 		damaged_unit(cur, u);

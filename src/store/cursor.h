@@ -24,7 +24,8 @@ typedef struct Cursor
 	uint64 nrows;
 
 	/* What is open. */
-	int unit; /* -1: nothing */
+	int unit;           /* -1: nothing */
+	uint64 image_opens; /* tells one open image from the next, even of the same unit */
 	int64 vector;
 	Image *image;
 	Batch *batch;
