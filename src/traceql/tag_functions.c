@@ -6,32 +6,29 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "traceql/lang/tolerant.h"
 #include "traceql/query.h"
 #include "store/store.h"
 #include "traceql/tag_search.h"
+#include "types/types.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(tempo_traceql_tags);
 PG_FUNCTION_INFO_V1(tempo_traceql_tag_values);
 
-/* Keys and values of attributes may hold NUL, which text cannot. */
+/* Keys and values of attributes may hold what text cannot: it shows as it does where attributes are text. */
 static Datum
 text_datum(Str s)
 {
+	Value v = {.type = VALUE_STRING, .s = s};
 	StringInfoData buf;
 
-	if (s.len == 0 || !memchr(s.p, 0, s.len))
+	if (s.len == 0 || (!memchr(s.p, 0, s.len) && pg_verifymbstr(s.p, (int) s.len, true)))
 		return PointerGetDatum(cstring_to_text_with_len(s.len ? s.p : "", (int) s.len));
 	initStringInfo(&buf);
-	for (uint32 i = 0; i < s.len; i++)
-	{
-		if (s.p[i])
-			appendStringInfoCharMacro(&buf, s.p[i]);
-		else
-			appendStringInfoString(&buf, "\xEF\xBF\xBD");
-	}
+	types_print_bare(&buf, &v);
 	return PointerGetDatum(cstring_to_text_with_len(buf.data, buf.len));
 }
 
