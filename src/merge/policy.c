@@ -194,16 +194,20 @@ merge_tables(Oid relid, LOCKMODE lock)
 {
 	List *tables = NIL;
 	List *all = list_make1_oid(relid);
+	char kind;
 	ListCell *lc;
 
-	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+	LockRelationOid(relid, lock);
+	kind = get_rel_relkind(relid);
+	if (kind == '\0')
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("table with OID %u was dropped concurrently", relid)));
+	if (kind == RELKIND_PARTITIONED_TABLE)
 		all = find_all_inheritors(relid, lock, NULL);
-	else
-		LockRelationOid(relid, lock);
 	foreach (lc, all)
 		if (am_is_tempo_oid(lfirst_oid(lc)))
 			tables = lappend_oid(tables, lfirst_oid(lc));
-	if (tables == NIL && get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+	if (tables == NIL && kind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" is not a table of access method tempo", get_rel_name(relid))));
 	return tables;
