@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
