@@ -6,7 +6,7 @@ MODULE_big   = tempo
 DATA_built   = tempo--$(EXTVERSION).sql
 
 # Parts that build and test as plain C, without a server.
-PURE_SRCS    = $(wildcard src/span/*.c src/codec/*.c src/net/*.c src/ingest/*.c src/store/image*.c src/traceql/lang/*.c src/traceql/eval/*.c src/traceql/tags/*.c src/traceql/metrics/*.c \
+PURE_SRCS    = $(wildcard src/span/*.c src/codec/*.c src/net/*.c src/ingest/*.c src/store/image*.c src/traceql/lang/*.c src/traceql/eval/*.c src/traceql/tags/*.c src/trace/*.c src/traceql/metrics/*.c \
                src/api/json_write.c src/api/params.c src/api/trace_*.c src/api/search_*.c src/api/metrics_*.c)
 # Everything else is server code. Generated lexer and parser are listed by their own rule.
 SERVER_SRCS  = $(filter-out $(PURE_SRCS),$(wildcard src/*.c src/*/*.c src/*/*/*.c))

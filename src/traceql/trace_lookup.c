@@ -16,7 +16,6 @@ typedef struct Found
 	const Source *source;
 	Arena *arena;
 	const uint8 *trace_id;
-	Str tenant;
 	Batch **inputs;
 	uint32 ninputs;
 	uint32 inputs_cap;
@@ -55,7 +54,10 @@ add_row(Found *f, uint32 row)
 static bool
 row_asked(Found *f, const SourceUnit *unit, uint64 first_row, Batch *batch, uint32 row)
 {
-	return str_eq(column_str(batch_column(batch, LEVEL_SPAN, SC_TENANT), row), f->tenant) &&
+	const char *tenant = f->source->tenant;
+
+	return (!tenant ||
+			str_eq(column_str(batch_column(batch, LEVEL_SPAN, SC_TENANT), row), str_lit(tenant))) &&
 		   policy_sees(f->source, unit, first_row + row);
 }
 
@@ -175,7 +177,7 @@ Batch *
 trace_lookup(const uint8 trace_id[16], const char *tenant, uint64 from, uint64 to, Arena *arena)
 {
 	Source *source = source_open(CurrentMemoryContext, GetActiveSnapshot(), tenant);
-	Found f = {.source = source, .arena = arena, .trace_id = trace_id, .tenant = str_lit(tenant)};
+	Found f = {.source = source, .arena = arena, .trace_id = trace_id};
 	Batch *batch;
 
 	collect_units(&f, source->segments, source->nsegments, from, to);
