@@ -27,7 +27,8 @@ RETURNS TABLE (
 -- of the trace, and percent of it. Arguments and errors as tempo_trace_tree().
 -- From the end of a span, the child that finishes last is what it waited for; before the start of that one,
 -- the child that had finished last by then, and so on; what lies between is the span's own time. Children
--- count as far as they lie within their parent. Roots, spans without parent, and spans that outlive theirs,
+-- count as far as they lie within their parent; one that ends a little (less than 1 ms) after the start of
+-- the next had finished. Roots, spans without parent, and spans that outlive theirs,
 -- from its end on, are children of the trace, whose own time is a row "(no span)". (The rule is that of
 -- CRISP, USENIX ATC 2022, and of Jaeger's trace view.)
 CREATE FUNCTION @extschema@.tempo_critical_path(

@@ -6,6 +6,10 @@
 
 #include <stdlib.h>
 
+/* Many SDKs' clocks tick in milliseconds: starts are as much too early, and one child ends within the next.
+ */
+#define CLOCK_TICK INT64_C(1000000)
+
 /* A span on the way, walked backwards. The trace itself is one, span -1. */
 typedef struct Walk
 {
@@ -127,6 +131,15 @@ begins(const TraceTree *tree, const Walk *w, uint32_t child)
 	return after_parent ? end_of(tree, (uint32_t) s->parent) : s->start;
 }
 
+/* Had what ran from..to finished by then, as far as clocks tell? */
+static bool
+finished(int64_t from, int64_t to, int64_t then)
+{
+	int64_t over = to - then;
+
+	return over <= 0 || (over < CLOCK_TICK && over <= (to - from) / 2);
+}
+
 /* One child more of the span on top of the stack, or its end. */
 static void
 step(Path *path)
@@ -147,8 +160,9 @@ step(Path *path)
 	from = from > w->from ? from : w->from;
 	to = end_of(tree, child) < w->to ? end_of(tree, child) : w->to;
 	/* outside its parent, or still running when what was waited for began */
-	if (from >= to || to > w->at)
+	if (from >= to || !finished(from, to, w->at))
 		return;
+	to = to < w->at ? to : w->at;
 	add_piece(path, w->span, to, w->at);
 	w->at = from;
 	enter(path, child, from, to);

@@ -69,9 +69,11 @@ typedef struct TracePiece
  * The rule is that of CRISP (Zhang, Ramanathan et al., "CRISP: Critical Path Analysis of Large-Scale
  * Microservice Architectures", USENIX ATC 2022) and of Jaeger's trace view: from the end of a span, the child
  * that finishes last is what it waited for; before the start of that one, the child that had finished last by
- * then, and so on; what lies between is the span's own. Children are cut at the ends of their parent. The
- * spans at the top are children of the trace, and so are those that outlive their parent, from its end on,
- * which is more than those two say: they look at the time of the root alone.
+ * then, and so on; what lies between is the span's own. Children are cut at the ends of their parent. A
+ * child that ends less than a millisecond, and less than half of itself, after the start of the next had
+ * finished: clocks that tick in milliseconds look like that. The spans at the top are children of the trace,
+ * and so are those that outlive their parent, from its end on, which is more than those two say: they look
+ * at the time of the root alone.
  */
 extern TracePiece *trace_critical_path(const TraceTree *tree, Arena *arena, uint32_t *n);
 

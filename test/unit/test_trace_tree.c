@@ -6,6 +6,8 @@
 #include "trace/tree.h"
 #include "unit.h"
 
+#define MS INT64_C(1000000)
+
 static Arena *arena;
 
 typedef struct Span
@@ -114,6 +116,10 @@ test_paths(void)
 		   "one after the other");
 	is_str(path(TREE({1, 0, 0, 10}, {2, 1, 2, 5}, {3, 1, 4, 5})), "0-4:1 4-9:3 9-10:1",
 		   "side by side: the last to finish");
+	is_str(path(TREE({1, 0, 0, 90 * MS}, {2, 1, 0, 40 * MS + 9}, {3, 1, 40 * MS, 50 * MS})),
+		   "0-40000000:2 40000000-90000000:3", "one after the other by a coarse clock");
+	is_str(path(TREE({1, 0, 0, 90 * MS}, {2, 1, 0, 41 * MS}, {3, 1, 40 * MS, 50 * MS})),
+		   "0-40000000:1 40000000-90000000:3", "too far in each other for that");
 	is_str(path(TREE({1, 0, 0, 10}, {2, 1, 0, 10}, {3, 2, 0, 10})), "0-10:3", "all the same");
 	is_str(path(TREE({1, 0, 0, 10}, {2, 1, 2, 6}, {3, 2, 3, 2}, {4, 2, 6, 1})),
 		   "0-2:1 2-3:2 3-5:3 5-6:2 6-7:4 7-8:2 8-10:1", "children of children");
