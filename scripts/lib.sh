@@ -67,7 +67,13 @@ find_tests() {
 	fi
 }
 
-# free_port: a TCP port nobody listens on now.
+# free_port: a TCP port nobody listens on now, below those that outgoing connections get.
 free_port() {
-	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'
+	perl -MIO::Socket::INET -e '
+		while (1) {
+			my $port = 10200 + int rand 22000;
+			IO::Socket::INET->new(Listen => 1, LocalAddr => "0.0.0.0", LocalPort => $port) or next;
+			print $port;
+			last;
+		}'
 }

@@ -20,6 +20,7 @@ open_socket(const struct addrinfo *ai)
 {
 	int one = 1;
 	int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, ai->ai_protocol);
+	int saved;
 
 	if (fd < 0)
 		return -1;
@@ -32,7 +33,9 @@ open_socket(const struct addrinfo *ai)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
+	saved = errno;
 	close(fd);
+	errno = saved;
 	return -1;
 }
 
@@ -49,12 +52,14 @@ describe(const struct addrinfo *ai, char *dst, size_t size)
 		snprintf(dst, size, ai->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static void
+/* false: an address is there but taken or forbidden. */
+static bool
 open_name(ListenSet *set, const char *name, int port, char *error, size_t error_size)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *list;
 	char service[8];
+	bool usable = true;
 	int rc;
 
 	snprintf(service, sizeof(service), "%d", port);
@@ -62,19 +67,24 @@ open_name(ListenSet *set, const char *name, int port, char *error, size_t error_
 	if (rc != 0)
 	{
 		snprintf(error, error_size, "could not resolve \"%s\": %s", name, gai_strerror(rc));
-		return;
+		return true;
 	}
-	for (struct addrinfo *ai = list; ai && set->n < LISTEN_MAX; ai = ai->ai_next)
+	for (struct addrinfo *ai = list; ai && usable && set->n < LISTEN_MAX; ai = ai->ai_next)
 	{
-		int fd = open_socket(ai);
+		int fd;
 
 		describe(ai, set->address[set->n], sizeof(set->address[0]));
-		if (fd < 0)
-			snprintf(error, error_size, "could not listen on %s: %s", set->address[set->n], strerror(errno));
-		else
+		fd = open_socket(ai);
+		if (fd >= 0)
 			set->fd[set->n++] = fd;
+		else
+		{
+			usable = errno != EADDRINUSE && errno != EACCES;
+			snprintf(error, error_size, "could not listen on %s: %s", set->address[set->n], strerror(errno));
+		}
 	}
 	freeaddrinfo(list);
+	return usable;
 }
 
 bool
@@ -95,7 +105,11 @@ listen_open(ListenSet *set, const char *addresses, int port, char *error, size_t
 		{
 			memcpy(name, p, n);
 			name[n] = '\0';
-			open_name(set, name, port, error, error_size);
+			if (!open_name(set, name, port, error, error_size))
+			{
+				listen_close(set);
+				return false;
+			}
 		}
 		p += n;
 	}

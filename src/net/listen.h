@@ -20,8 +20,9 @@ typedef struct ListenSet
 } ListenSet;
 
 /*
- * Open what addresses ("localhost", "*", "0.0.0.0, ::1") and port name. false: not one socket could be
- * opened, error says why. An address that fails beside one that works is left out (localhost without IPv6).
+ * Open what addresses ("localhost", "*", "0.0.0.0, ::1") and port name. false: nothing is open, error says
+ * why: one is in use or forbidden, or none could be opened. An address that this machine does not have is left
+ * out beside one that works (localhost without IPv6).
  */
 extern bool listen_open(ListenSet *set, const char *addresses, int port, char *error, size_t error_size);
 extern void listen_close(ListenSet *set);

@@ -1,14 +1,18 @@
 /*
  * test_net.c
- *	  The parts of src/net that need no socket: bodies, answers, tenants, the memory bound.
+ *	  The parts of src/net that serve nobody: bodies, answers, tenants, the memory bound, opening sockets.
  */
 #include "unit.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "net/body.h"
 #include "net/budget.h"
+#include "net/listen.h"
 #include "net/status.h"
 
 /* ---- bodies ---- */
@@ -234,6 +238,44 @@ test_budget(void)
 	ok(b.first == NULL && b.last == NULL && b.stopped == 0, "no account is left behind");
 }
 
+/* ---- sockets ---- */
+
+/* A listener on a free port of 127.0.0.1 that does not share it. */
+static int
+take_port(int *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *) &a, len) != 0 || listen(fd, 1) != 0 ||
+		getsockname(fd, (struct sockaddr *) &a, &len) != 0)
+		abort();
+	*port = ntohs(a.sin_port);
+	return fd;
+}
+
+static void
+test_listen(void)
+{
+	ListenSet set;
+	char error[256];
+	int port;
+	int taken = take_port(&port);
+
+	ok(!listen_open(&set, "127.0.0.2, 127.0.0.1", port, error, sizeof(error)),
+	   "one address in use is a failure, though another is free");
+	is_i64(set.n, 0, "nothing is left open then");
+	ok(strstr(error, "127.0.0.1:") && strstr(error, "in use"), "the error names the address: %s", error);
+	close(taken);
+	ok(listen_open(&set, "127.0.0.2, 127.0.0.1", port, error, sizeof(error)), "both are free now");
+	is_i64(set.n, 2, "a socket for each");
+	listen_close(&set);
+	ok(listen_open(&set, "127.0.0.1, 203.0.113.7", port, error, sizeof(error)) && set.n == 1,
+	   "an address that this machine does not have is left out");
+	listen_close(&set);
+}
+
 int
 main(void)
 {
@@ -243,5 +285,6 @@ main(void)
 	test_answers();
 	test_small_rules();
 	test_budget();
+	test_listen();
 	return unit_done();
 }
