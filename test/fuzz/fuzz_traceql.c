@@ -1,12 +1,12 @@
 /*
  * fuzz_traceql.c
  *	  Any bytes as a query: the parser takes or refuses them, and what it takes prints as a query that
- *	  prints the same again.
+ *	  prints the same again. As a half-typed one they are a filter, or none, that makes a query again.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "traceql/lang/ast.h"
+#include "traceql/lang/tolerant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -49,6 +49,30 @@ check_query(Arena *arena, const TraceqlQuery *query)
 	}
 }
 
+static void
+check_tolerant(Arena *arena, Str text)
+{
+	uint32_t groups;
+	const TraceqlExpr *filter = traceql_tolerant_filter(arena, text, &groups);
+	TraceqlError err;
+	TraceqlAttr attr;
+	Buf buf;
+
+	if (groups == 0 || (traceql_read_attr(arena, text, &attr) && traceql_pinned(filter, &attr) && !filter))
+		abort();
+	if (!filter)
+		return;
+	buf_init(&buf, arena, 256);
+	buf_put(&buf, "{ ", 2);
+	traceql_print_expr(filter, &buf);
+	buf_put(&buf, " }", 2);
+	if (buf.len <= TRACEQL_MAX_TEXT && !traceql_parse(arena, str_of((char *) buf.p, buf.len), &err))
+	{
+		fprintf(stderr, "filter: %.*s\n%s\n", (int) buf.len, buf.p, err.message);
+		abort();
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -60,6 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_query(arena, query);
 	else
 		check_error(&err, size);
+	check_tolerant(arena, str_of((const char *) data, size));
 	arena_destroy(arena);
 	return 0;
 }

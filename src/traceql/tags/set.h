@@ -34,7 +34,10 @@ typedef struct TagValue
 
 typedef struct TagSet TagSet;
 
-/* At most so many values, and so many bytes of them as text; 0: no bound. */
+/*
+ * At most so many values, and so many bytes of them as text; 0: no bound. The set has arenas of its own,
+ * which take blocks where the given one does and are not freed with it: memory contexts free them.
+ */
 extern TagSet *tag_set_create(Arena *arena, uint32_t max_values, uint64_t max_bytes);
 /* Strings are copied. */
 extern void tag_set_add(TagSet *set, const TagValue *value);
