@@ -61,6 +61,9 @@ SELECT count(*) FROM traceql_tags('span', filter => '{ ' || repeat('.a = 1 || ',
 SELECT * FROM traceql_tag_values(NULL);
 SELECT * FROM traceql_tag_values('.none');
 SELECT * FROM traceql_tag_values('name', tenant => 'nobody');
+SET tempo.query_memory = '64kB';
+SELECT count(*) FROM traceql_tag_values('name', tenant => 'tags');
+RESET tempo.query_memory;
 SELECT * FROM traceql_tag_values('name', '{ name =~ "(a*)*b" && false }');
 
 -- rights and policies

@@ -20,7 +20,9 @@ typedef enum Pass
 
 typedef struct TagSearch
 {
-	MemoryContext context; /* all but the answer */
+	MemoryContext answer;  /* what is returned, and below it: */
+	MemoryContext context; /* all the rest */
+	Arena *arena;          /* of the rest */
 	const TagRequest *request;
 	TagNames *names; /* one of these two */
 	TagValues *values;
@@ -136,7 +138,7 @@ take_image(void *ctx, const SourceUnit *unit, Image *image)
 	TagSearch *search = ctx;
 	const ImageSummary *s = image_summary(image);
 
-	query_check_memory(search->context);
+	query_check_memory(search->answer);
 	search->inside = range_inside(search->request, s->start_min, s->start_max);
 	if (whole_image(search, unit, image))
 	{
@@ -176,7 +178,7 @@ take_unit(TagSearch *search, const ReaderUnit *unit)
 {
 	uint8 *rows;
 
-	query_check_memory(search->context);
+	query_check_memory(search->answer);
 	if (search->names ? tag_names_exhausted(search->names, unit->source)
 					  : tag_values_exhausted(search->values, unit->source))
 		return;
@@ -195,12 +197,13 @@ take_unit(TagSearch *search, const ReaderUnit *unit)
 /* ---- the whole ---- */
 
 static void
-read_filter(TagSearch *search, Arena *arena)
+read_filter(TagSearch *search)
 {
 	uint32 groups;
 
-	search->filter =
-		search->request->filter.len ? traceql_tolerant_filter(arena, search->request->filter, &groups) : NULL;
+	search->filter = search->request->filter.len
+						 ? traceql_tolerant_filter(search->arena, search->request->filter, &groups)
+						 : NULL;
 	if (search->filter && groups > TRACEQL_MAX_GROUPS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -216,7 +219,7 @@ free_plan(void *plan)
 }
 
 static void
-begin_run(TagSearch *search, const TraceqlAttr *attr, Arena *arena)
+begin_run(TagSearch *search, const TraceqlAttr *attr)
 {
 	TraceqlOptions options = {.max_trace = query_max_trace_spans()};
 	bool of_trace = search->values && tag_values_of_traces(search->values);
@@ -224,7 +227,7 @@ begin_run(TagSearch *search, const TraceqlAttr *attr, Arena *arena)
 
 	if (!search->filter && !of_trace)
 		return;
-	search->plan = traceql_plan_filter(arena, search->filter);
+	search->plan = traceql_plan_filter(search->arena, search->filter);
 	if (of_trace)
 		search->value = traceql_plan_value(search->plan, attr);
 	/* Compiled patterns are outside of memory contexts. */
@@ -233,7 +236,7 @@ begin_run(TagSearch *search, const TraceqlAttr *attr, Arena *arena)
 	callback->arg = search->plan;
 	MemoryContextRegisterResetCallback(search->context, callback);
 	search->traces = traceql_plan_of_traces(search->plan);
-	search->run = traceql_run_begin(search->plan, &options, &query_hooks, arena);
+	search->run = traceql_run_begin(search->plan, &options, &query_hooks, search->arena);
 }
 
 /* Read everything once. */
@@ -283,9 +286,9 @@ read_source(TagSearch *search, TagCounters *counters)
 }
 
 static void
-run_search(TagSearch *search, const TraceqlAttr *attr, Arena *arena, TagCounters *counters)
+run_search(TagSearch *search, const TraceqlAttr *attr, TagCounters *counters)
 {
-	begin_run(search, attr, arena);
+	begin_run(search, attr);
 	search->scratch = store_arena(search->context);
 	if (search->plan && traceql_plan_facts(search->plan)->nothing)
 		source_check_access();
@@ -296,28 +299,30 @@ run_search(TagSearch *search, const TraceqlAttr *attr, Arena *arena, TagCounters
 static TagSearch *
 begin_search(const TagRequest *request, TagCounters *counters)
 {
-	MemoryContext context =
+	MemoryContext answer =
 		AllocSetContextCreate(CurrentMemoryContext, "traceql tags", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(answer, "traceql tags, reading", ALLOCSET_DEFAULT_SIZES);
 	TagSearch *search = MemoryContextAllocZero(context, sizeof(TagSearch));
 
 	memset(counters, 0, sizeof(*counters));
+	search->answer = answer;
 	search->context = context;
+	search->arena = store_arena(context);
 	search->request = request;
+	read_filter(search);
 	return search;
 }
 
 TagNames *
 tag_search_names(const TagRequest *request, uint32 scopes, TagCounters *counters)
 {
-	TagNames *names = tag_names_create(store_arena(CurrentMemoryContext), scopes, request->limit);
 	TagSearch *search = begin_search(request, counters);
+	TagNames *names = tag_names_create(store_arena(search->answer), scopes, request->limit);
 	MemoryContext old = MemoryContextSwitchTo(search->context);
-	Arena *arena = store_arena(search->context);
 
 	search->names = names;
-	read_filter(search, arena);
 	if (scopes & ~(1u << TAGS_INTRINSIC))
-		run_search(search, NULL, arena, counters);
+		run_search(search, NULL, counters);
 	else
 		source_check_access();
 	MemoryContextSwitchTo(old);
@@ -352,18 +357,16 @@ add_pinned(TagSearch *search, const TraceqlAttr *attr)
 TagSet *
 tag_search_values(const TagRequest *request, const TraceqlAttr *attr, TagCounters *counters)
 {
-	TagValues *values =
-		tag_values_create(store_arena(CurrentMemoryContext), attr, request->limit, request->max_bytes);
 	TagSearch *search = begin_search(request, counters);
+	TagValues *values =
+		tag_values_create(store_arena(search->answer), attr, request->limit, request->max_bytes);
 	MemoryContext old = MemoryContextSwitchTo(search->context);
-	Arena *arena = store_arena(search->context);
 
 	search->values = values;
-	read_filter(search, arena);
 	if (tag_values_fixed(values, search->filter != NULL) || add_pinned(search, attr))
 		source_check_access();
 	else
-		run_search(search, attr, arena, counters);
+		run_search(search, attr, counters);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(search->context);
 	tag_set_sort(tag_values_set(values));
