@@ -3,6 +3,7 @@ SET client_min_messages = warning;
 SELECT tempo.init() IS NOT NULL AS made;
 RESET client_min_messages;
 SET TIME ZONE 'UTC';
+SET tempo.enable_aggregate = off;
 CREATE TABLE c (LIKE tempo.spans INCLUDING DEFAULTS) USING tempo;
 -- three segments an hour apart, then a recent batch
 CREATE PROCEDURE load(hour int) LANGUAGE sql AS $$

@@ -3,6 +3,7 @@ SET client_min_messages = warning;
 SELECT tempo.init() IS NOT NULL AS made;
 RESET client_min_messages;
 SET TIME ZONE 'UTC';
+SET tempo.enable_aggregate = off;
 CREATE TABLE f (LIKE tempo.spans INCLUDING DEFAULTS, small smallint, num integer, day date, note varchar, blank text) USING tempo;
 SELECT setseed(0.4);
 -- values of several types under one key, twice under one, empty ones, text with escapes, nulls; odd start times

@@ -97,6 +97,14 @@ column_filter_create(PlanState *parent, Relation rel, const ClauseTable *table, 
 	return f;
 }
 
+void
+column_filter_free(ColumnFilter *f)
+{
+	FreeExprContext(f->values, true);
+	FreeExprContext(f->entries, true);
+	MemoryContextDelete(f->context);
+}
+
 /* ---- values ---- */
 
 static int64
@@ -479,20 +487,16 @@ count_passing(const uint8 *pass, uint32 n)
 }
 
 uint32
-column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows)
+column_filter_pass(ColumnFilter *f, Cursor *cur, uint8 *pass)
 {
 	uint32 n = cur->batch_rows;
-	uint32 left = n;
-	uint8 *pass;
-	uint32 *list;
+	uint32 left = count_passing(pass, n);
 
-	*rows = NULL;
 	if (!f->possible)
+	{
+		memset(pass, 0, n);
 		return 0;
-	if (f->n == 0)
-		return n;
-	pass = arena_alloc(cur->batch->arena, (size_t) n + 1);
-	memset(pass, 1, n);
+	}
 	for (int i = 0; i < f->n && left > 0; i++)
 	{
 		Condition *c = &f->conditions[i];
@@ -504,6 +508,23 @@ column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows)
 			select_entries(f, c, pass);
 		left = count_passing(pass, n);
 	}
+	return left;
+}
+
+uint32
+column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows)
+{
+	uint32 n = cur->batch_rows;
+	uint32 left;
+	uint8 *pass;
+	uint32 *list;
+
+	*rows = NULL;
+	if (f->possible && f->n == 0)
+		return n;
+	pass = arena_alloc(cur->batch->arena, (size_t) n + 1);
+	memset(pass, 1, n);
+	left = column_filter_pass(f, cur, pass);
 	if (left == n || left == 0)
 		return left;
 	list = arena_alloc(cur->batch->arena, ((size_t) n + 1) * sizeof(uint32));

@@ -22,6 +22,7 @@ typedef struct ColumnFilter ColumnFilter;
  */
 extern ColumnFilter *column_filter_create(PlanState *parent, Relation rel, const ClauseTable *table,
 										  List *clauses, Index varno, MemoryContext context);
+extern void column_filter_free(ColumnFilter *f);
 /* Evaluate the values; before the first vector and after every rescan. */
 extern void column_filter_evaluate(ColumnFilter *f);
 /* false: no row can pass, whatever is read. */
@@ -34,6 +35,8 @@ extern bool column_filter_keeps_vector(ColumnFilter *f, Cursor *cur, uint32 v);
  * all do.
  */
 extern uint32 column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows);
+/* The same for some rows: pass has one byte for each row of the vector, 1 for those in question. */
+extern uint32 column_filter_pass(ColumnFilter *f, Cursor *cur, uint8 *pass);
 /* Unix nanoseconds (unsigned, inclusive) that conditions on start_time allow. */
 extern void column_filter_start_range(const ColumnFilter *f, uint64 *lo, uint64 *hi);
 

@@ -395,12 +395,20 @@ attribute_text(const Value *v, bool *isnull)
 	return d;
 }
 
+bool
+series_entry_null(const Series *s, uint32 code)
+{
+	if (s->key.p)
+		return s->entries[code].v.type == VALUE_EMPTY;
+	return s->missing ? s->constant_null : code >= s->ndict;
+}
+
 Datum
 series_entry(const Series *s, uint32 code, bool *isnull)
 {
 	if (s->key.p)
 		return attribute_text(&s->entries[code].v, isnull);
-	*isnull = s->missing ? s->constant_null : code >= s->ndict;
+	*isnull = series_entry_null(s, code);
 	if (*isnull)
 		return (Datum) 0;
 	return make_text(s->missing ? s->constant : s->dict[code]);
@@ -414,7 +422,7 @@ series_entry_bytes(const Series *s, uint32 code, Str *bytes)
 		*bytes = s->entries[code].v.s;
 		return s->entries[code].v.type == VALUE_STRING;
 	}
-	if (s->missing ? s->constant_null : code >= s->ndict)
+	if (series_entry_null(s, code))
 		return false;
 	*bytes = s->missing ? s->constant : s->dict[code];
 	return true;

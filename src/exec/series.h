@@ -58,6 +58,7 @@ extern Series *series_create(Relation rel, const ClauseTable *table, const Claus
 extern void series_load(Series *s, Cursor *cur);
 /* Value of an entry, made in the current memory context. */
 extern Datum series_entry(const Series *s, uint32 code, bool *isnull);
+extern bool series_entry_null(const Series *s, uint32 code);
 /* The bytes of an entry, when they are those of the value: false for null and for what is not a string. */
 extern bool series_entry_bytes(const Series *s, uint32 code, Str *bytes);
 /*

@@ -296,18 +296,28 @@ find_equality(Index varno, VectorClause *out)
 	out->value = lsecond(args);
 }
 
+Expr *
+clause_over_string(const ClauseTable *table, Index varno, Node *node, ClauseSeries *series)
+{
+	ReplaceContext context = {.table = table, .varno = varno};
+	Node *replaced;
+
+	if (contain_volatile_functions(node) || contain_subplans(node))
+		return NULL;
+	replaced = replace_series(node, &context);
+	if (!context.found || context.failed)
+		return NULL;
+	*series = context.series;
+	return (Expr *) replaced;
+}
+
 static bool
 recognise_entry(const ClauseTable *table, Index varno, Node *clause, VectorClause *out)
 {
-	ReplaceContext context = {.table = table, .varno = varno};
-
-	if (contain_volatile_functions(clause) || contain_subplans(clause))
-		return false;
-	out->entry = (Expr *) replace_series(clause, &context);
-	if (!context.found || context.failed)
+	out->entry = clause_over_string(table, varno, clause, &out->series);
+	if (out->entry == NULL)
 		return false;
 	out->kind = CLAUSE_ENTRY;
-	out->series = context.series;
 	find_equality(varno, out);
 	return true;
 }

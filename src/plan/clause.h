@@ -71,6 +71,12 @@ typedef struct VectorClause
 extern bool clause_is_number(const ClauseTable *table, Index varno, Node *node, ClauseSeries *series);
 extern bool clause_is_string(const ClauseTable *table, Index varno, Node *node, ClauseSeries *series);
 
+/*
+ * An expression over one series of strings and nothing else: the expression, the series replaced by the first
+ * column of the outer tuple; else NULL.
+ */
+extern Expr *clause_over_string(const ClauseTable *table, Index varno, Node *node, ClauseSeries *series);
+
 extern bool clause_recognise(const ClauseTable *table, Index varno, Node *clause, VectorClause *out);
 /* The same, and security lets it see every row. */
 extern bool clause_is_vectorised(const ClauseTable *table, RelOptInfo *rel, RestrictInfo *rinfo);

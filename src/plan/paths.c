@@ -78,9 +78,8 @@ needs_other_system_columns(Bitmapset *attrs)
 /* Bytes a value of a variable-length column takes, when the planner has not looked. */
 #define GUESSED_WIDTH 32
 
-/* Share of the table's column bytes that a scan of these attributes reads. */
-static double
-column_share(RelOptInfo *rel, TupleDesc desc, Bitmapset *attrs)
+double
+plan_column_share(RelOptInfo *rel, TupleDesc desc, Bitmapset *attrs)
 {
 	double all = 0;
 	double needed = 0;
@@ -334,7 +333,7 @@ plan_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	{
 		t.profile = store_profile(relation);
 		t.columns = clause_table(relation, NULL);
-		t.share = column_share(rel, RelationGetDescr(relation), attrs);
+		t.share = plan_column_share(rel, RelationGetDescr(relation), attrs);
 		add_whole_table(&t);
 		if (t.profile->spans)
 			add_joins(&t);
@@ -402,6 +401,7 @@ plan_init(void)
 							 "Off evaluates them row by row, with the same result.",
 							 &plan_enable_vector_filter, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	RegisterCustomScanMethods(&scan_node_methods);
+	plan_aggregate_init();
 	next_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = pathlist_hook;
 }

@@ -19,6 +19,13 @@ extern void plan_init(void);
 extern bool plan_enable_customscan;
 extern bool plan_enable_vector_filter;
 
+/* The part of it in aggregate.c, and setting tempo.enable_aggregate. */
+extern void plan_aggregate_init(void);
+extern bool plan_enable_aggregate;
+
+/* Share of the table's column bytes that a scan of these attributes (offset as in pull_varattnos) reads. */
+extern double plan_column_share(RelOptInfo *rel, TupleDesc desc, Bitmapset *attrs);
+
 /* What a pruning condition is about. */
 typedef enum PruneKind
 {

@@ -1,0 +1,379 @@
+/*
+ * group_key.c
+ *	  Numbering key values.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "exec/group_key.h"
+#include "exec/number_map.h"
+#include "exec/series.h"
+#include "types/types.h"
+
+#define NONE NUMBER_MAP_NONE
+
+struct GroupKey
+{
+	KeySpec spec;
+	ExprState *expr;
+	ExprContext *econtext;
+	TupleTableSlot *slot;
+	Series *series;
+	MemoryContext context;
+	/* distinct values */
+	Datum *values;
+	uint32 n;
+	uint32 max;
+	uint32 null; /* number of the null value, or NONE */
+	/* values that are datums of variable length: hash table of numbers */
+	uint32 *table;
+	uint32 mask;
+	NumberMap numbers; /* of values that are numbers */
+	NumberMap steps;   /* KEY_BIN: of bins; KEY_STEP: of seconds */
+	/* KEY_ENTRY: number by entry */
+	uint32 *map;
+	uint32 nmap;
+	uint32 max_map;
+};
+
+GroupKey *
+group_key_create(PlanState *parent, const KeySpec *spec, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	GroupKey *k = palloc0(sizeof(GroupKey));
+
+	k->spec = *spec;
+	k->context = context;
+	k->null = NONE;
+	k->econtext = CreateExprContext(parent->state);
+	if (spec->expr)
+	{
+		TupleDesc desc = CreateTemplateTupleDesc(1);
+
+		k->expr = ExecInitExpr(spec->expr, parent);
+		TupleDescInitEntry(desc, 1, "value", spec->series.type, -1, 0);
+		k->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	}
+	number_map_init(&k->numbers, context);
+	number_map_init(&k->steps, context);
+	MemoryContextSwitchTo(old);
+	return k;
+}
+
+void
+group_key_free(GroupKey *k)
+{
+	FreeExprContext(k->econtext, true);
+}
+
+void
+group_key_table(GroupKey *k, Relation rel, const ClauseTable *table, MemoryContext context)
+{
+	k->series = series_create(rel, table, &k->spec.series, context);
+	k->nmap = 0;
+}
+
+uint32
+group_key_count(const GroupKey *k)
+{
+	return k->n;
+}
+
+Datum
+group_key_value(const GroupKey *k, uint32 number, bool *isnull)
+{
+	*isnull = number == k->null;
+	return k->values[number];
+}
+
+/* ---- distinct values ---- */
+
+static uint32
+add_value(GroupKey *k, Datum d)
+{
+	if (k->n == k->max)
+	{
+		uint32 max = Max(k->max * 2, 64);
+
+		if (k->n >= PG_INT32_MAX / 2)
+			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many groups")));
+		k->values = k->values ? repalloc_huge(k->values, (Size) max * sizeof(Datum))
+							  : MemoryContextAllocHuge(k->context, (Size) max * sizeof(Datum));
+		k->max = max;
+	}
+	k->values[k->n] = d;
+	return k->n++;
+}
+
+static uint32
+number_of_null(GroupKey *k)
+{
+	if (k->null == NONE)
+		k->null = add_value(k, (Datum) 0);
+	return k->null;
+}
+
+static uint32
+hash_text(Datum d)
+{
+	return hash_bytes((const unsigned char *) VARDATA_ANY(d), VARSIZE_ANY_EXHDR(d));
+}
+
+static bool
+same_text(Datum a, Datum b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+static uint32 *
+find_text(GroupKey *k, Datum d)
+{
+	uint32 at = hash_text(d) & k->mask;
+
+	while (k->table[at] != NONE && !same_text(k->values[k->table[at]], d))
+		at = (at + 1) & k->mask;
+	return &k->table[at];
+}
+
+static void
+grow_table(GroupKey *k)
+{
+	k->mask = k->table ? k->mask * 2 + 1 : 255;
+	if (k->table)
+		pfree(k->table);
+	k->table = MemoryContextAllocHuge(k->context, ((Size) k->mask + 1) * sizeof(uint32));
+	memset(k->table, 0xFF, ((Size) k->mask + 1) * sizeof(uint32));
+	for (uint32 i = 0; i < k->n; i++)
+		if (i != k->null)
+			*find_text(k, k->values[i]) = i;
+}
+
+/* d: detoasted, in short-lived memory */
+static uint32
+number_of_text(GroupKey *k, Datum d)
+{
+	uint32 *at;
+
+	if (k->table == NULL || k->n >= k->mask / 2)
+		grow_table(k);
+	at = find_text(k, d);
+	if (*at == NONE)
+	{
+		MemoryContext old = MemoryContextSwitchTo(k->context);
+
+		d = datumCopy(d, false, -1);
+		*at = add_value(k, d);
+		MemoryContextSwitchTo(old);
+	}
+	return *at;
+}
+
+static uint32
+number_of_number(GroupKey *k, Datum d)
+{
+	uint32 *at = number_map_find(&k->numbers, (int64) d);
+
+	if (*at == NONE)
+		*at = add_value(k, d);
+	return *at;
+}
+
+static uint32
+number_of_datum(GroupKey *k, Datum d, bool isnull)
+{
+	if (isnull)
+		return number_of_null(k);
+	if (k->spec.byval)
+		return number_of_number(k, d);
+	return number_of_text(k, PointerGetDatum(PG_DETOAST_DATUM_PACKED(d)));
+}
+
+/* The number of the key that the expression gives for a value of the series. */
+static uint32
+evaluate(GroupKey *k, Datum value, bool isnull)
+{
+	Datum d = value;
+
+	if (k->expr)
+	{
+		ExecClearTuple(k->slot);
+		k->slot->tts_values[0] = value;
+		k->slot->tts_isnull[0] = isnull;
+		ExecStoreVirtualTuple(k->slot);
+		k->econtext->ecxt_outertuple = k->slot;
+		d = ExecEvalExpr(k->expr, k->econtext, &isnull);
+	}
+	return number_of_datum(k, d, isnull);
+}
+
+static MemoryContext
+begin_evaluation(GroupKey *k)
+{
+	ResetExprContext(k->econtext);
+	return MemoryContextSwitchTo(k->econtext->ecxt_per_tuple_memory);
+}
+
+/* ---- entries ---- */
+
+static uint32
+number_of_entry(GroupKey *k, uint32 code)
+{
+	MemoryContext old = begin_evaluation(k);
+	bool isnull;
+	Datum d = series_entry(k->series, code, &isnull);
+	uint32 number = evaluate(k, d, isnull);
+
+	MemoryContextSwitchTo(old);
+	return number;
+}
+
+static void
+prepare_map(GroupKey *k)
+{
+	Series *s = k->series;
+	uint32 kept = Min(s->kept, k->nmap);
+
+	if (s->nentries > k->max_map)
+	{
+		uint32 max = Max(s->nentries, Max(k->max_map * 2, 1024));
+
+		k->map = k->map ? repalloc_huge(k->map, (Size) max * sizeof(uint32))
+						: MemoryContextAllocHuge(k->context, (Size) max * sizeof(uint32));
+		k->max_map = max;
+	}
+	memset(k->map + kept, 0xFF, (Size) (s->nentries - kept) * sizeof(uint32));
+	k->nmap = s->nentries;
+}
+
+static void
+load_entries(GroupKey *k, const uint32 *rows, uint32 n, uint32 *out)
+{
+	const uint32 *codes = k->series->codes;
+	uint32 *map;
+	bool unknown = false;
+
+	prepare_map(k);
+	map = k->map;
+	for (uint32 i = 0; i < n; i++)
+	{
+		out[i] = map[codes[rows ? rows[i] : i]];
+		unknown |= out[i] == NONE;
+	}
+	for (uint32 i = 0; unknown && i < n; i++)
+		if (out[i] == NONE)
+		{
+			uint32 code = codes[rows ? rows[i] : i];
+
+			if (map[code] == NONE)
+				map[code] = number_of_entry(k, code);
+			out[i] = map[code];
+		}
+}
+
+/* ---- numbers ---- */
+
+/* The datum of a number as it is stored. */
+static Datum
+stored_datum(const GroupKey *k, int64 v)
+{
+	int16 below;
+
+	if (k->series->column.role == ROLE_START_TIME)
+		return TimestampTzGetDatum(types_unix_ns_time((uint64) v, &below));
+	return (Datum) v;
+}
+
+static void
+load_numbers(GroupKey *k, const uint32 *rows, uint32 n, uint32 *out)
+{
+	const int64 *v = k->series->value;
+	const uint8 *nulls = k->series->nulls;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32 row = rows ? rows[i] : i;
+
+		out[i] = nulls && nulls[row] ? number_of_null(k) : number_of_number(k, stored_datum(k, v[row]));
+	}
+}
+
+/* ---- bins and steps of time ---- */
+
+static uint32
+evaluate_time(GroupKey *k, TimestampTz t)
+{
+	MemoryContext old = begin_evaluation(k);
+	uint32 number = evaluate(k, TimestampTzGetDatum(t), false);
+
+	MemoryContextSwitchTo(old);
+	return number;
+}
+
+/* Bins in nanoseconds since the origin; core's own function says what a new bin is called. */
+static void
+load_bins(GroupKey *k, const uint32 *rows, uint32 n, uint32 *out)
+{
+	const int64 *v = k->series->value;
+	__int128 origin = ((__int128) k->spec.origin + UNIX_TO_PG_USECS) * NSECS_PER_USEC;
+	__int128 stride = (__int128) k->spec.stride * NSECS_PER_USEC;
+	int16 below;
+
+	/* Before the origin, and where numbers get large: as core does it. */
+	if (origin < 0 || origin > PG_INT64_MAX || stride > PG_INT64_MAX)
+	{
+		for (uint32 i = 0; i < n; i++)
+			out[i] = evaluate_time(k, types_unix_ns_time((uint64) v[rows ? rows[i] : i], &below));
+		return;
+	}
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint64 ns = (uint64) v[rows ? rows[i] : i];
+		uint32 *at;
+
+		if (ns < (uint64) origin)
+		{
+			out[i] = evaluate_time(k, types_unix_ns_time(ns, &below));
+			continue;
+		}
+		at = number_map_find(&k->steps, (int64) ((ns - (uint64) origin) / (uint64) stride));
+		if (*at == NONE)
+			*at = evaluate_time(k, types_unix_ns_time(ns, &below));
+		out[i] = *at;
+	}
+}
+
+static void
+load_steps(GroupKey *k, const uint32 *rows, uint32 n, uint32 *out)
+{
+	const uint64 *v = (const uint64 *) k->series->value;
+	int16 below;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint64 ns = v[rows ? rows[i] : i];
+		uint32 *at = number_map_find(&k->steps, (int64) (ns / UINT64CONST(1000000000)));
+
+		if (*at == NONE)
+			*at = evaluate_time(k, types_unix_ns_time(ns, &below));
+		out[i] = *at;
+	}
+}
+
+void
+group_key_load(GroupKey *k, Cursor *cur, const uint32 *rows, uint32 n, uint32 *out)
+{
+	series_load(k->series, cur);
+	switch (k->spec.kind)
+	{
+		case KEY_NUMBER: load_numbers(k, rows, n, out); break;
+		case KEY_ENTRY: load_entries(k, rows, n, out); break;
+		case KEY_BIN: load_bins(k, rows, n, out); break;
+		case KEY_STEP: load_steps(k, rows, n, out); break;
+	}
+}

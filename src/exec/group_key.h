@@ -1,0 +1,26 @@
+/*
+ * group_key.h
+ *	  One key of GROUP BY: gives each row of a vector the number of its distinct key value, counted from 0
+ *	  over all tables scanned. Distinct values of dictionaries and time bins are looked up once, not by row.
+ */
+#ifndef TEMPO_GROUP_KEY_H
+#define TEMPO_GROUP_KEY_H
+
+#include "postgres.h"
+#include "executor/executor.h"
+#include "plan/aggregate_spec.h"
+#include "store/cursor.h"
+
+typedef struct GroupKey GroupKey;
+
+extern GroupKey *group_key_create(PlanState *parent, const KeySpec *spec, MemoryContext context);
+/* Its expression context; the rest goes with the memory context. */
+extern void group_key_free(GroupKey *k);
+/* What follows is about this table; series live in context. */
+extern void group_key_table(GroupKey *k, Relation rel, const ClauseTable *table, MemoryContext context);
+/* Key numbers of the rows given (n of them; rows NULL: the first n) of the open vector. */
+extern void group_key_load(GroupKey *k, Cursor *cur, const uint32 *rows, uint32 n, uint32 *out);
+extern uint32 group_key_count(const GroupKey *k);
+extern Datum group_key_value(const GroupKey *k, uint32 number, bool *isnull);
+
+#endif
