@@ -154,7 +154,8 @@ check_row_ranges(TableCheck *t)
 {
 	StoreUnit *u = palloc(Max(t->units.n, 1) * sizeof(StoreUnit));
 
-	memcpy(u, t->units.units, t->units.n * sizeof(StoreUnit));
+	if (t->units.n > 0)
+		memcpy(u, t->units.units, t->units.n * sizeof(StoreUnit));
 	qsort(u, t->units.n, sizeof(StoreUnit), compare_rows);
 	for (int i = 0; i < t->units.n; i++)
 	{
@@ -175,7 +176,8 @@ check_blocks(TableCheck *t)
 	BlockNumber nblocks = RelationGetNumberOfBlocks(t->rel);
 	BlockNumber end = 1;
 
-	memcpy(u, t->units.units, t->nsegments * sizeof(StoreUnit));
+	if (t->nsegments > 0)
+		memcpy(u, t->units.units, t->nsegments * sizeof(StoreUnit));
 	qsort(u, t->nsegments, sizeof(StoreUnit), compare_blocks);
 	for (int i = 0; i < t->nsegments; i++)
 	{

@@ -124,7 +124,8 @@ form_tuple(Companion *c, CompanionKind kind, uint64 number, const void *head, Si
 
 	SET_VARSIZE(value, VARHDRSZ + head_len + len);
 	memcpy(VARDATA(value), head, head_len);
-	memcpy(VARDATA(value) + head_len, data, len);
+	if (len > 0)
+		memcpy(VARDATA(value) + head_len, data, len);
 	values[0] = ObjectIdGetDatum(key_id(kind, number));
 	values[1] = Int32GetDatum(key_seq(number));
 	values[2] = PointerGetDatum(value);
