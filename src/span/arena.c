@@ -27,6 +27,7 @@ struct Arena
 	uint8_t *end;
 	size_t block_size;
 	size_t total;
+	size_t keep; /* arena_keep() */
 };
 
 static void *
@@ -186,9 +187,31 @@ release_blocks(Arena *a, const ArenaBlock *keep)
 }
 
 void
+arena_keep(Arena *a, size_t bytes)
+{
+	a->keep = bytes;
+}
+
+/* One block as large as all of them, so that what comes next needs no other. */
+static void
+grow_first(Arena *a)
+{
+	size_t size = a->total;
+
+	release_blocks(a, NULL);
+	a->first = new_block(a, size);
+}
+
+void
 arena_reset(Arena *a)
 {
-	release_blocks(a, a->first);
+	if (a->first->next != NULL || a->blocks != a->first)
+	{
+		if (a->total <= a->keep)
+			grow_first(a);
+		else
+			release_blocks(a, a->first);
+	}
 	a->blocks = a->first;
 	a->first->next = NULL;
 	use_block(a, a->first);

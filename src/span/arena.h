@@ -37,6 +37,11 @@ extern void *arena_dup(Arena *arena, const void *src, size_t size);
 extern size_t arena_bytes(const Arena *arena);
 /* Forget everything allocated, keep the first block. */
 extern void arena_reset(Arena *arena);
+/*
+ * Let arena_reset keep room for what was allocated before it, when that is no more than so many bytes: for
+ * arenas that are filled and emptied again and again, so that memory need not be asked for every time.
+ */
+extern void arena_keep(Arena *arena, size_t bytes);
 extern void arena_destroy(Arena *arena);
 
 /* A byte string that somebody else owns; need not be terminated, may hold any byte. */

@@ -88,8 +88,8 @@ typedef enum TraceCol
 	TC_ID,       /* FIXED 16 */
 	TC_START,    /* I64: earliest span start, unix ns */
 	TC_DURATION, /* I64: latest span end - earliest span start */
-	TC_ROOT,  /* I64: row of the root within the trace + 1, 0 = no root among these spans; see Batch.roots */
-	TC_SPLIT, /* I64: 1 = other spans of this trace are known to be stored elsewhere */
+	TC_ROOT,     /* I64: row of the root within the trace + 1, 0 = no root among these spans */
+	TC_SPLIT,    /* I64: 1 = other spans of this trace are known to be stored elsewhere */
 	TC_COUNT
 } TraceCol;
 
@@ -152,6 +152,7 @@ typedef struct AttrSet
 	bool shapes_shared; /* shapes is the same one in all batches of an image, and lives as long as that */
 	uint32_t *shape;    /* code per row; NULL until loaded */
 	uint32_t nrows;
+	uint32_t nfound; /* columns whose rows were asked for one by one */
 	/* NULL until batch_attributes() needs them: the k-th value of row r is at position
 	 * value_at[value_first[r] + k] of its column. */
 	uint32_t *value_first;
@@ -183,7 +184,6 @@ struct Batch
 	Arena *arena;
 	bool spans;  /* has the span profile */
 	bool sorted; /* by (trace id, start, then as it came); LEVEL_TRACE is there */
-	bool roots;  /* and TC_ROOT is filled in */
 	RowSet level[NLEVELS];
 	uint32_t *event_first; /* nrows + 1 */
 	uint32_t *link_first;  /* nrows + 1 */

@@ -4,8 +4,8 @@
  */
 #include "span/column_build.h"
 
-/* With more attribute columns than this, the rows of all are found in one pass over the shapes. */
-#define MANY_COLUMNS 32
+/* When the rows of more columns than this are asked for, those of all are found in one pass over the shapes. */
+#define FEW_COLUMNS 8
 
 const uint32_t *
 batch_shapes(Batch *b, Level level)
@@ -123,7 +123,7 @@ batch_attr_rows(Batch *b, Level level, uint32_t index)
 {
 	AttrColumn *c = batch_attr_column(b, level, index);
 
-	if (c->rows == NULL && b->level[level].attrs->ncolumns > MANY_COLUMNS)
+	if (c->rows == NULL && b->level[level].attrs->nfound++ >= FEW_COLUMNS)
 		find_all_rows(b, level);
 	else if (c->rows == NULL)
 		find_rows(b, level, index);

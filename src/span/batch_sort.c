@@ -284,24 +284,16 @@ linked_to_parent(Batch *b, const AttrColumn *ref_type, uint32_t row)
 	return false;
 }
 
-/*
- * Row after the root within the rows [from, to), 0 when there is none. Of several the one that starts last
- * counts, and of those that start at the same instant the one with the largest id: the same one however the
- * spans came.
- */
+/* Row after the root within the rows [from, to), 0 when there is none. Of several the last one counts. */
 static uint32_t
 find_root(Batch *b, const AttrColumn *ref_type, uint32_t from, uint32_t to)
 {
 	const int64_t *parents = batch_column(b, LEVEL_SPAN, SC_PARENT_ID)->i64;
-	const int64_t *starts = batch_column(b, LEVEL_SPAN, SC_START)->i64;
-	const int64_t *ids = batch_column(b, LEVEL_SPAN, SC_SPAN_ID)->i64;
-	uint32_t root = to;
 
-	for (uint32_t r = to; r-- > from && (root == to || starts[r] == starts[root]);)
-		if (parents[r] == 0 && (root == to || (uint64_t) ids[r] > (uint64_t) ids[root]) &&
-			(ref_type == NULL || !linked_to_parent(b, ref_type, r)))
-			root = r;
-	return root == to ? 0 : root + 1 - from;
+	for (uint32_t r = to; r > from; r--)
+		if (parents[r - 1] == 0 && (ref_type == NULL || !linked_to_parent(b, ref_type, r - 1)))
+			return r - from;
+	return 0;
 }
 
 static uint32_t
@@ -363,5 +355,4 @@ batch_make_traces(Batch *b)
 	for (uint32_t t = 0; t < rows->nrows; t++)
 		describe_trace(b, ref_type, t);
 	b->sorted = true;
-	b->roots = true;
 }
