@@ -496,7 +496,7 @@ image_vector(Image *image, uint32_t v, Arena *arena)
 	vec->arena = arena;
 	b->arena = arena;
 	b->spans = image->flags & IMAGE_SPANS;
-	b->sorted = b->roots = image->flags & IMAGE_SORTED;
+	b->sorted = image->flags & IMAGE_SORTED;
 	b->load = load;
 	b->source = vec;
 	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)

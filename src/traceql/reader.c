@@ -8,6 +8,8 @@
 
 #include "utils/memutils.h"
 
+#define READER_KEEP (16 * 1024 * 1024)
+
 struct Reader
 {
 	MemoryContext context;
@@ -38,7 +40,8 @@ reader_begin(Source *source, const ReaderRequest *request)
 	reader->source = source;
 	reader->request = *request;
 	reader->arena = store_arena(context);
-	reader->nunits = source->nsegments + (request->spans ? source->nrecent : 0);
+	arena_keep(reader->arena, READER_KEEP);
+	reader->nunits = source->nsegments + (request->spans || request->pieces ? source->nrecent : 0);
 	reader->counters.segments = source->nsegments;
 	reader->counters.recent = source->nrecent;
 	return reader;
@@ -192,7 +195,7 @@ read_vector(Reader *reader, ReaderUnit *out)
 	arena_reset(reader->arena);
 	*out = (ReaderUnit){.source = reader->number, .place = (uint64) reader->next << 32 | v};
 	out->batch = image_vector(reader->image, v, reader->arena);
-	if (reader->request.spans)
+	if (reader->request.spans || !is_segment(reader))
 		out->rows = visible_rows(reader, info->first_row, out->batch);
 	else
 	{
@@ -294,7 +297,7 @@ reader_again(Reader *reader, uint64 place, ReaderUnit *out)
 	arena_reset(reader->arena);
 	*out = (ReaderUnit){.source = reader->number, .place = place};
 	out->batch = image_vector(reader->image, v, reader->arena);
-	if (!reader->request.spans)
+	if (!reader->request.spans && is_segment(reader))
 		out->batch = policy_filter(reader->source, reader->unit,
 								   image_vector_info(reader->image, v)->first_row, out->batch, reader->arena);
 	reader->counters = counters;

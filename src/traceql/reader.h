@@ -21,6 +21,7 @@
 typedef struct ReaderRequest
 {
 	bool spans;    /* by spans, not by traces */
+	bool pieces;   /* by traces, but recent batches come as they are as well */
 	bool has_from; /* traces gathered are those that overlap [from, to], unix ns, inclusive */
 	bool has_to;
 	int64 from;

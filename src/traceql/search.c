@@ -10,6 +10,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#define SCRATCH_KEEP (16 * 1024 * 1024)
+
 struct TraceqlSearch
 {
 	MemoryContext context;
@@ -333,6 +335,7 @@ traceql_search_begin(const TraceqlRequest *request)
 	plan_search(search);
 	begin_run(search);
 	search->scratch = store_arena(context);
+	arena_keep(search->scratch, SCRATCH_KEEP);
 	search->snapshot = RegisterSnapshot(GetActiveSnapshot());
 	begin_reading(search);
 	if (request->max_traces)

@@ -57,25 +57,6 @@ range_inside(const TagRequest *r, uint64 start_min, uint64 start_max)
 	return (!r->has_to || start_max <= (uint64) r->to) && (!r->has_from || start_min >= (uint64) r->from);
 }
 
-/* Do all spans of these traces count? */
-static bool
-traces_inside(const TagRequest *r, Batch *batch)
-{
-	const Column *columns = batch->level[LEVEL_TRACE].columns;
-	uint32 n = batch->level[LEVEL_TRACE].nrows;
-	const int64 *start;
-	const int64 *duration;
-
-	if (n == 0 || !columns)
-		return false;
-	start = batch_column(batch, LEVEL_TRACE, TC_START)->i64;
-	duration = batch_column(batch, LEVEL_TRACE, TC_DURATION)->i64;
-	for (uint32 t = 0; t < n; t++)
-		if (!range_inside(r, (uint64) start[t], (uint64) start[t] + (uint64) duration[t]))
-			return false;
-	return true;
-}
-
 static void
 drop_outside(const TagRequest *r, Batch *batch, uint8 *rows)
 {
@@ -107,12 +88,11 @@ drop_skipped(const ReaderUnit *unit, uint8 *rows)
 static bool
 rows_counted(TagSearch *search, const ReaderUnit *unit, uint8 **counted)
 {
-	bool inside = search->inside || (search->traces && traces_inside(search->request, unit->batch));
 	uint32 n = batch_nrows(unit->batch);
 	uint8 *rows;
 
 	*counted = NULL;
-	if (inside && !unit->rows && !unit->skip && !search->filter)
+	if (search->inside && !unit->rows && !unit->skip && !search->filter)
 		return true;
 	rows = arena_alloc(search->scratch, (size_t) n + 1);
 	if (unit->rows)
@@ -121,7 +101,7 @@ rows_counted(TagSearch *search, const ReaderUnit *unit, uint8 **counted)
 		memset(rows, 1, n);
 	if (unit->skip)
 		drop_skipped(unit, rows);
-	if (!inside)
+	if (!search->inside)
 		drop_outside(search->request, unit->batch, rows);
 	*counted = rows;
 	if (search->filter)

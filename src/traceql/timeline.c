@@ -8,6 +8,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#define SCRATCH_KEEP (16 * 1024 * 1024)
+
 typedef struct Running
 {
 	MemoryContext context;
@@ -169,12 +171,15 @@ begin_run(Running *r, Arena *arena)
 	hooks.room = query_check_room;
 	r->run = metrics_run_begin(r->plan, &options, &hooks, arena);
 	r->scratch = store_arena(r->context);
+	arena_keep(r->scratch, SCRATCH_KEEP);
 }
 
 static void
 read_units(Running *r)
 {
-	ReaderRequest request = {.spans = metrics_by_spans(r->plan),
+	MetricsReading reading = metrics_reading(r->plan);
+	ReaderRequest request = {.spans = reading == METRICS_BY_SPANS,
+							 .pieces = reading == METRICS_BY_BOTH,
 							 .has_from = true,
 							 .has_to = true,
 							 .from = (int64) r->range.from,
@@ -183,11 +188,18 @@ read_units(Running *r)
 							 .ctx = r};
 	ReaderUnit unit;
 
+	request.run = metrics_run_need(r->run, &request.need);
 	r->reader = reader_begin(r->source, &request);
 	while (reader_next(r->reader, &unit))
 	{
+		MetricsUnit observed = {unit.batch, unit.source, unit.skip, unit.rows, METRICS_ALL};
+
+		if (reading == METRICS_BY_BOTH && !unit.batch->sorted)
+			observed.part = METRICS_PIECES;
+		else if (reading == METRICS_BY_BOTH && unit.place == 0)
+			observed.part = METRICS_GATHERED;
 		query_check_memory(r->context);
-		metrics_run_unit(r->run, unit.batch, unit.source, unit.skip, unit.rows, r->scratch);
+		metrics_run_unit(r->run, &observed, r->scratch);
 		arena_reset(r->scratch);
 	}
 }

@@ -375,33 +375,6 @@ test_linked_root(Arena *a)
 	is_i64(b->level[LEVEL_TRACE].columns[TC_ROOT].i64[0], 2, "a child by link is not the root");
 }
 
-/* Of parentless spans that start last, all at once, the one with the largest id is the root, in any order. */
-static void
-test_roots_at_once(Arena *a)
-{
-	static const int64_t ids[3][4] = {{7, 5, 9, 8}, {7, 9, -1, 5}, {-2, 3, 2, 1}};
-	static const uint32_t want[3] = {3, 3, 2};
-	const uint8_t id[16] = {1};
-
-	for (int k = 0; k < 3; k++)
-	{
-		BatchBuilder *bb = builder_create(a, true, 0, NULL);
-		Batch *b;
-
-		for (int i = 0; i < 4; i++)
-		{
-			builder_begin_span(bb);
-			builder_set_trace_id(bb, id);
-			builder_set_i64(bb, SC_SPAN_ID, ids[k][i]);
-			builder_set_i64(bb, SC_START, i > 0);
-			builder_end_span(bb);
-		}
-		b = builder_finish(bb);
-		batch_make_traces(b);
-		is_i64(b->level[LEVEL_TRACE].columns[TC_ROOT].i64[0], want[k], "roots that start at once");
-	}
-}
-
 /* Ids that all begin alike, and one trace with very many spans. */
 static void
 test_sort_skewed(Arena *a)
@@ -480,10 +453,9 @@ int
 main(void)
 {
 	static const TestFunc tests[] = {
-		test_hand_made,     test_build,         test_rollback,         test_shift,
-		test_sort_gather,   test_gather_few,    test_too_many_columns, test_linked_root,
-		test_roots_at_once, test_many_distinct, test_sort_skewed,      test_many_keys,
-		test_plain};
+		test_hand_made,     test_build,       test_rollback,         test_shift,
+		test_sort_gather,   test_gather_few,  test_too_many_columns, test_linked_root,
+		test_many_distinct, test_sort_skewed, test_many_keys,        test_plain};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 	{

@@ -70,7 +70,7 @@ ask_of(Arena *arena, const char *text, MetricsRange range, Layout layout, MakeBa
 	if (!plan)
 		return why;
 	run = metrics_run_begin(plan, &options, NULL, arena);
-	metrics_run_unit(run, make(arena), 1, NULL, NULL, arena);
+	metrics_run_unit(run, &(MetricsUnit){.batch = make(arena), .source = 1}, arena);
 	answer = result_text(arena, metrics_finish(run, arena));
 	metrics_plan_free(plan);
 	return answer;

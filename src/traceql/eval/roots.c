@@ -1,8 +1,7 @@
 /*
  * roots.c
- *	  Which span of a trace is its root, where the trace table does not say. Of several, the one that starts
- *	  last, and of those that start at the same instant the one with the largest id: the same whatever order
- *	  the spans were stored in.
+ *	  Which span of a trace is its root. Of several, the one that starts last, and of those that start at
+ *	  the same instant the one with the largest id: the same whatever order the spans were stored in.
  */
 #include "traceql/eval/internal.h"
 
@@ -51,24 +50,11 @@ find_root(TraceqlRun *run, uint32_t trace)
 	return root;
 }
 
-/* What is stored with the traces of an image; it may come from disk and say anything. */
-static int64_t
-known_root(TraceqlRun *run, uint32_t trace)
-{
-	const Unit *unit = &run->unit;
-	int64_t root = batch_column(unit->batch, LEVEL_TRACE, TC_ROOT)->i64[trace];
-
-	return root > 0 && root <= unit->first[trace + 1] - unit->first[trace] ? unit->first[trace] + root - 1
-																		   : -1;
-}
-
 int64_t
 unit_root(TraceqlRun *run, uint32_t trace)
 {
 	Unit *unit = &run->unit;
 
-	if (unit->batch->roots && !run->options.rowwise)
-		return known_root(run, trace);
 	if (!unit->root)
 	{
 		unit->root = arena_alloc(run->scratch, (unit->ntraces + 1) * sizeof(int64_t));

@@ -16,14 +16,64 @@ typedef struct TallyCell
 	double count;
 } TallyCell;
 
-/* Counts of one value by cell: side (0 baseline, 1 selection) * intervals + interval. */
+/*
+ * Counts of one value by cell: side (0 baseline, 1 selection) * intervals + interval. First one cell, then a
+ * table of some, then an array of all.
+ */
 typedef struct Tally
 {
-	double *all; /* an array of all cells, or NULL */
-	uint32_t n;
-	uint32_t cap; /* power of two */
-	TallyCell *some;
+	double count; /* of the one cell */
+	union
+	{
+		double *all;
+		TallyCell *some;
+	};
+	uint32_t n;   /* cells used */
+	uint32_t cap; /* of the table, a power of two; 0: one cell or none; TALLY_ALL: an array */
+	uint32_t cell;
 } Tally;
+
+#define TALLY_ALL UINT32_MAX
+
+extern void tally_add_more(MetricsRun *run, Tally *t, uint32_t ncells, uint32_t cell, double count);
+
+static inline void
+tally_add(MetricsRun *run, Tally *t, uint32_t ncells, uint32_t cell, double count)
+{
+	if (t->cap == TALLY_ALL)
+		t->all[cell] += count;
+	else
+		tally_add_more(run, t, ncells, cell, count);
+}
+
+/* Have the place of a cell in the cache soon. */
+static inline void
+tally_prefetch(const Tally *t, uint32_t cell)
+{
+	if (t->cap == TALLY_ALL)
+		__builtin_prefetch(&t->all[cell], 1);
+	else if (t->cap)
+		__builtin_prefetch(t->some, 1);
+}
+
+/* Walk the cells of a tally that are not zero. */
+static inline bool
+tally_next(const Tally *t, uint32_t ncells, uint32_t *at, uint32_t *cell, double *count)
+{
+	uint32_t end = t->cap == TALLY_ALL ? ncells : t->cap ? t->cap : t->n;
+
+	for (; *at < end; ++*at)
+	{
+		*cell = t->cap == TALLY_ALL ? *at : t->cap ? t->some[*at].cell : t->cell;
+		*count = t->cap == TALLY_ALL ? t->all[*at] : t->cap ? t->some[*at].count : t->count;
+		if (*count != 0)
+		{
+			++*at;
+			return true;
+		}
+	}
+	return false;
+}
 
 typedef struct CompareAttr
 {
@@ -38,6 +88,7 @@ typedef struct CompareColumn
 	uint32_t attr;
 	bool several; /* another column has the same key */
 	CodeMap map;
+	RecentValues *recent; /* of a column of numbers */
 } CompareColumn;
 
 typedef struct CompareIntrinsic
@@ -69,6 +120,39 @@ struct Compare
 	uint32_t cap_columns;
 	CompareColumn *columns;
 };
+
+/* Spans of a unit, each with its cell. */
+typedef struct Sided
+{
+	uint32_t n;
+	const uint32_t *rows;
+	const uint32_t *cell;
+	const double *weights;       /* NULL: each counts once */
+	const uint32_t *cell_of_row; /* NOT_SIDED: not one of them */
+} Sided;
+
+#define NOT_SIDED UINT32_MAX
+
+static inline double
+sided_weight(const Sided *s, uint32_t i)
+{
+	return s->weights ? s->weights[i] : 1;
+}
+
+/* ---- compare.c ---- */
+
+/* Number of the attribute of that name; its number indexes attrs. */
+extern uint32_t compare_attr(Leaf *leaf, Str name);
+extern uint32_t compare_attr_scoped(Leaf *leaf, TraceqlScope scope, Str key);
+/* Number of a value of it, with room for its tally. */
+extern uint32_t compare_value(Leaf *leaf, uint32_t attr, const EvalValue *v);
+
+/* ---- compare_columns.c ---- */
+
+/* Count the attributes of the spans themselves. */
+extern void compare_columns(Leaf *leaf, const Sided *s);
+
+/* ---- compare_settle.c ---- */
 
 /* Take resources and scopes apart into attributes. */
 extern void compare_settle(Leaf *leaf);

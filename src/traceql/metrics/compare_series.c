@@ -15,40 +15,57 @@ typedef struct Ranked
 	const Tally *tally;
 } Ranked;
 
-/* Cells of a side are from, from + 1 ... */
-static double
-side_total(const Tally *t, uint32_t from, uint32_t n)
+/* Adds the cells to sums, and how many there are on either side. */
+static void
+add_cells(const Tally *t, uint32_t ncells, double *sums, double total[2])
 {
-	double total = 0;
+	uint32_t at = 0;
+	uint32_t cell;
+	double count;
 
-	for (uint32_t i = 0; t->all && i < n; i++)
-		total += t->all[from + i];
-	for (uint32_t i = 0; !t->all && i < t->cap; i++)
-		if (t->some[i].used && t->some[i].cell - from < n)
-			total += t->some[i].count;
-	return total;
+	total[0] = total[1] = 0;
+	while (tally_next(t, ncells, &at, &cell, &count))
+	{
+		sums[cell] += count;
+		total[cell >= ncells / 2] += count;
+	}
 }
 
 static void
-side_add(const Tally *t, uint32_t from, uint32_t n, double *values)
+copy_side(const Tally *t, uint32_t ncells, int side, double *values)
 {
-	for (uint32_t i = 0; t->all && i < n; i++)
-		values[i] += t->all[from + i];
-	for (uint32_t i = 0; !t->all && i < t->cap; i++)
-		if (t->some[i].used && t->some[i].cell - from < n)
-			values[t->some[i].cell - from] += t->some[i].count;
+	uint32_t from = (uint32_t) side * (ncells / 2);
+	uint32_t at = 0;
+	uint32_t cell;
+	double count;
+
+	while (tally_next(t, ncells, &at, &cell, &count))
+		if (cell - from < ncells / 2)
+			values[cell - from] += count;
 }
 
-/* Most frequent first; of equals the lesser value. */
-static int
-by_total(const void *a, const void *b)
+/* More frequent, or as frequent and the lesser value. */
+static bool
+ranks_before(const Ranked *x, const Ranked *y)
 {
-	const Ranked *x = a;
-	const Ranked *y = b;
-
 	if (x->total != y->total)
-		return x->total > y->total ? -1 : 1;
-	return label_value_compare(x->value, y->value);
+		return x->total > y->total;
+	return label_value_compare(x->value, y->value) < 0;
+}
+
+/* The first max so far, in order. */
+static void
+rank(Ranked *ranked, uint32_t *n, uint32_t max, const Ranked *r)
+{
+	uint32_t at;
+
+	if (*n == max && !ranks_before(r, &ranked[max - 1]))
+		return;
+	if (*n < max)
+		++*n;
+	for (at = *n - 1; at > 0 && ranks_before(r, &ranked[at - 1]); at--)
+		ranked[at] = ranked[at - 1];
+	ranked[at] = *r;
 }
 
 typedef struct Output
@@ -71,32 +88,58 @@ add_series(Output *o, const char *meta, Str name, EvalValue value)
 	return s;
 }
 
+/* The most frequent values of an attribute on either side, and how many spans have it in each cell. */
+typedef struct Ranking
+{
+	Ranked *ranked[2];
+	uint32_t n[2];
+	double *sums;
+} Ranking;
+
+static Ranking
+rank_values(const Output *o, const CompareAttr *attr)
+{
+	uint32_t ncells = o->leaf->compare->ncells;
+	uint32_t max = (uint32_t) o->leaf->plan->metric->topn;
+	Ranking r = {0};
+
+	r.ranked[0] = arena_alloc(o->arena, ((size_t) max + 1) * sizeof(Ranked));
+	r.ranked[1] = arena_alloc(o->arena, ((size_t) max + 1) * sizeof(Ranked));
+	r.sums = arena_alloc0(o->arena, ncells * sizeof(double));
+	for (uint32_t i = 0; i < attr->values.n && i < attr->cap; i++)
+	{
+		double total[2];
+
+		add_cells(&attr->tallies[i], ncells, r.sums, total);
+		for (int side = 0; side < 2 && i > 0; side++)
+			if (total[side] != 0)
+				rank(r.ranked[side], &r.n[side], max,
+					 &(Ranked){total[side], &attr->values.values[i], &attr->tallies[i]});
+	}
+	return r;
+}
+
 static void
-add_side(Output *o, const CompareAttr *attr, Str name, int side)
+add_side(Output *o, const Ranking *r, Str name, int side)
 {
 	static const char *const values_of[] = {"baseline", "selection"};
 	static const char *const total_of[] = {"baseline_total", "selection_total"};
 	uint32_t n = o->result->range.n;
-	uint32_t from = (uint32_t) side * n;
-	Ranked *ranked = arena_alloc(o->arena, (attr->values.n + 1) * sizeof(Ranked));
-	MetricsSeries *total = NULL;
-	uint32_t nranked = 0;
+	const double *sums = r->sums + (size_t) side * n;
+	bool any = false;
 
-	for (uint32_t i = 0; i < attr->values.n && i < attr->cap; i++)
+	for (uint32_t k = 0; k < n; k++)
+		any |= sums[k] != 0;
+	if (!any)
+		return;
+	memcpy(add_series(o, total_of[side], name, (EvalValue){.type = EVAL_NIL})->values, sums,
+		   n * sizeof(double));
+	for (uint32_t i = 0; i < r->n[side]; i++)
 	{
-		Ranked r = {side_total(&attr->tallies[i], from, n), &attr->values.values[i], &attr->tallies[i]};
+		const Ranked *v = &r->ranked[side][i];
 
-		if (r.total == 0)
-			continue;
-		if (!total)
-			total = add_series(o, total_of[side], name, (EvalValue){.type = EVAL_NIL});
-		side_add(r.tally, from, n, total->values);
-		if (i > 0)
-			ranked[nranked++] = r;
+		copy_side(v->tally, 2 * n, side, add_series(o, values_of[side], name, *v->value)->values);
 	}
-	qsort(ranked, nranked, sizeof(Ranked), by_total);
-	for (uint32_t i = 0; i < nranked && i < o->leaf->plan->metric->topn; i++)
-		side_add(ranked[i].tally, from, n, add_series(o, values_of[side], name, *ranked[i].value)->values);
 }
 
 void
@@ -109,9 +152,10 @@ compare_series(Leaf *leaf, Arena *arena, MetricsResult *result)
 	for (uint32_t i = 1; i < c->names.n; i++)
 	{
 		Str name = label_own_value(arena, c->names.values[i]).s;
+		Ranking r = rank_values(&o, &c->attrs[i]);
 
 		run_tick(leaf->run);
-		add_side(&o, &c->attrs[i], name, 0);
-		add_side(&o, &c->attrs[i], name, 1);
+		add_side(&o, &r, name, 0);
+		add_side(&o, &r, name, 1);
 	}
 }

@@ -113,9 +113,8 @@ static uint64_t
 rank_limit(const Leaf *leaf, const Picked *p)
 {
 	const Exemplars *e = &leaf->exemplars;
-	const MetricsRange *range = &leaf->metrics->options.range;
-	uint32_t from = part_of(leaf, range->from + p->first * range->step + 1);
-	uint32_t to = part_of(leaf, metrics_time(range, p->last));
+	uint32_t from = part_of(leaf, p->earliest);
+	uint32_t to = part_of(leaf, p->latest);
 	uint64_t limit = 0;
 
 	for (uint32_t part = from; part <= to; part++)
@@ -164,8 +163,10 @@ offer(Leaf *leaf, const Picked *p, uint32_t i, const uint8_t *id, uint64_t rank,
 	int at;
 
 	k.time = (uint64_t) batch_column(batch, LEVEL_SPAN, SC_START)->i64[row];
-	k.span_rank = rank_bytes((uint64_t) batch_column(batch, LEVEL_SPAN, SC_SPAN_ID)->i64[row], 0);
 	part = part_of(leaf, k.time);
+	if (e->n[part] == KEPT_A_PART && rank > e->kept[part * KEPT_A_PART + KEPT_A_PART - 1].trace_rank)
+		return;
+	k.span_rank = rank_bytes((uint64_t) batch_column(batch, LEVEL_SPAN, SC_SPAN_ID)->i64[row], 0);
 	at = place_for(e, part, &k);
 	if (at < 0)
 		return;
@@ -190,28 +191,64 @@ counted(const Leaf *leaf, const Measured *m, uint32_t i)
 	return m->type[i] != EVAL_NIL;
 }
 
+/* First of the picked spans at or behind a row. */
+static uint32_t
+picked_from(const Picked *p, uint32_t row)
+{
+	uint32_t lo = 0;
+	uint32_t hi = p->n;
+
+	while (lo < hi)
+	{
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (p->rows[mid] < row)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Whole traces at once: few of them rank low enough. */
+static void
+offer_traces(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m, uint64_t limit)
+{
+	const Unit *unit = &leaf->run->unit;
+	const uint8_t *ids = batch_column(unit->batch, LEVEL_TRACE, TC_ID)->fixed;
+
+	for (uint32_t t = 0; t < unit->ntraces; t++)
+	{
+		uint64_t rank = rank_trace(ids + 16 * (size_t) t);
+
+		if (rank > limit)
+			continue;
+		for (uint32_t i = picked_from(p, unit->first[t]); i < p->n && p->rows[i] < unit->first[t + 1]; i++)
+			if (counted(leaf, m, i))
+				offer(leaf, p, i, ids + 16 * (size_t) t, rank, series, m);
+	}
+}
+
 void
 exemplars_offer(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m)
 {
-	const Unit *unit = &leaf->run->unit;
-	Batch *batch = unit->batch;
+	Batch *batch = leaf->run->unit.batch;
 	uint64_t limit = rank_limit(leaf, p);
-	const uint8_t *ids = batch->sorted ? batch_column(batch, LEVEL_TRACE, TC_ID)->fixed
-									   : batch_column(batch, LEVEL_SPAN, SC_TRACE_ID)->fixed;
-	uint32_t trace = UINT32_MAX;
-	uint64_t rank = 0;
+	const uint8_t *ids;
 
+	if (batch->sorted)
+	{
+		offer_traces(leaf, p, series, m, limit);
+		return;
+	}
+	ids = batch_column(batch, LEVEL_SPAN, SC_TRACE_ID)->fixed;
 	for (uint32_t i = 0; i < p->n; i++)
 	{
-		uint32_t next = batch->sorted ? (trace == UINT32_MAX ? 0 : trace) : p->rows[i];
+		const uint8_t *id = ids + 16 * (size_t) p->rows[i];
+		uint64_t rank = rank_trace(id);
 
-		while (batch->sorted && unit->first[next + 1] <= p->rows[i])
-			next++;
-		if (next != trace)
-			rank = rank_trace(ids + 16 * (size_t) next);
-		trace = next;
 		if (rank <= limit && counted(leaf, m, i))
-			offer(leaf, p, i, ids + 16 * (size_t) next, rank, series, m);
+			offer(leaf, p, i, id, rank, series, m);
 	}
 }
 

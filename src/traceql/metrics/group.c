@@ -88,49 +88,69 @@ column_map(Leaf *leaf, Grouping *g, uint32_t k)
 	return &g->maps[k];
 }
 
+/* Values of one column, by code or, numbers and bools, by value. */
+typedef struct Numbering
+{
+	const AttrColumn *column;
+	CodeMap *map;
+	RecentValues *recent;
+} Numbering;
+
+static Numbering
+numbering_begin(Leaf *leaf, Grouping *g, uint32_t k, const AttrColumn *column)
+{
+	Numbering n = {column, column_map(leaf, g, k), NULL};
+
+	if (!g->recent)
+		g->recent = arena_alloc0(leaf->metrics->arena, VALUE_NTYPES * sizeof(RecentValues));
+	n.recent = &g->recent[column->type];
+	if (column->values.kind == COL_BYTES)
+		codemap_use(leaf->metrics->arena, n.map, leaf->run->unit.source, &column->values);
+	return n;
+}
+
+static inline uint32_t
+numbering_next(Leaf *leaf, Grouping *g, const Numbering *n, uint32_t i)
+{
+	const Column *values = &n->column->values;
+	uint32_t forgotten = 0;
+	uint32_t *known = &forgotten;
+
+	if (values->kind == COL_BYTES)
+		known = &n->map->numbers[values->codes[i]];
+	else if (values->kind == COL_I64)
+	{
+		uint32_t at = recent_place(values->i64[i]);
+
+		known = &n->recent->number[at];
+		if (n->recent->value[at] != values->i64[i])
+			*known = 0;
+		n->recent->value[at] = values->i64[i];
+	}
+	if (!*known)
+	{
+		Value v = attr_value(n->column, i);
+		EvalValue value = eval_from_value(&v);
+
+		*known = number_of(leaf, g, &value) + 1;
+	}
+	return *known - 1;
+}
+
 /* Numbers of the values of a column at rows that matter, where it holds the first value of the key. */
 static void
 number_column(Leaf *leaf, Grouping *g, const SlotState *state, uint32_t k, const AttrColumn *column,
 			  const uint8_t *hit, uint32_t *by_row)
 {
 	bool only = state->map->ncolumns == 1;
-	bool coded = column->values.kind == COL_BYTES;
-	CodeMap *map = column_map(leaf, g, k);
-	int64_t last = 0;
-	uint32_t last_number = ABSENT;
+	Numbering n = numbering_begin(leaf, g, k, column);
 
-	if (coded)
-		codemap_use(leaf->metrics->arena, map, leaf->run->unit.source, &column->values);
 	for (uint32_t i = 0; i < column->values.n; i++)
 	{
 		uint32_t row = column->rows[i];
-		uint32_t *known = coded ? &map->numbers[column->values.codes[i]] : NULL;
-		EvalValue value;
-		Value v;
 
-		if (!hit[row] || !(only || state->map->first[state->shape[row]] == (int32_t) k))
-			continue;
-		if (coded && *known)
-		{
-			by_row[row] = *known - 1;
-			continue;
-		}
-		if (!coded && column->values.kind == COL_I64 && last_number != ABSENT &&
-			column->values.i64[i] == last)
-		{
-			by_row[row] = last_number;
-			continue;
-		}
-		v = attr_value(column, i);
-		value = eval_from_value(&v);
-		by_row[row] = number_of(leaf, g, &value);
-		if (coded)
-			*known = by_row[row] + 1;
-		else if (column->values.kind == COL_I64)
-		{
-			last = column->values.i64[i];
-			last_number = by_row[row];
-		}
+		if (hit[row] && (only || state->map->first[state->shape[row]] == (int32_t) k))
+			by_row[row] = numbering_next(leaf, g, &n, i);
 	}
 }
 

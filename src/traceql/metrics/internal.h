@@ -43,8 +43,7 @@ typedef struct LeafPlan
 	Slot *measured; /* NULL: nothing is */
 	bool seconds;   /* what is measured are nanoseconds, and shown as seconds */
 	Filter *selection;
-	Slot *child_count; /* compare() */
-	Str text;          /* canonical: leaves of the same text are one */
+	Str text; /* canonical: leaves of the same text are one */
 } LeafPlan;
 
 /* Which leaf a node of the tree stands for. */
@@ -58,7 +57,7 @@ struct MetricsPlan
 {
 	Arena *arena;
 	const TraceqlQuery *query;
-	bool by_spans;
+	MetricsReading reading;
 	bool extrapolate;
 	uint32_t nleaves;
 	uint32_t cap_leaves;
@@ -70,6 +69,13 @@ struct MetricsPlan
 
 /* ---- a run ---- */
 
+/* A place in a hash table: part of the hash beside the number, so that few strings are compared in vain. */
+typedef struct HashSlot
+{
+	uint32_t hash;
+	uint32_t number; /* + 1; 0: empty */
+} HashSlot;
+
 /* Distinct values, numbered; number 0 is nil. */
 typedef struct ValueTable
 {
@@ -77,7 +83,7 @@ typedef struct ValueTable
 	uint32_t cap;
 	EvalValue *values;
 	uint32_t mask;
-	uint32_t *table; /* number + 1 */
+	HashSlot *table;
 } ValueTable;
 
 /* Numbers given to the entries of one dictionary, kept as long as it is the same one. */
@@ -98,8 +104,22 @@ typedef struct PairTable
 	uint32_t cap;
 	uint64_t *pairs; /* first << 32 | second */
 	uint32_t mask;
-	uint32_t *table;
+	HashSlot *table;
 } PairTable;
+
+/* Numbers of the 64-bit values looked up last, by a few bits of a hash. */
+#define RECENT_VALUES 256
+typedef struct RecentValues
+{
+	int64_t value[RECENT_VALUES];
+	uint32_t number[RECENT_VALUES]; /* number + 1; 0: none */
+} RecentValues;
+
+static inline uint32_t
+recent_place(int64_t v)
+{
+	return (uint32_t) (((uint64_t) v * UINT64_C(0x9e3779b97f4a7c15)) >> 56);
+}
 
 /* One attribute of by(). */
 typedef struct Grouping
@@ -108,6 +128,7 @@ typedef struct Grouping
 	CodeMap map; /* of resources, scopes, names */
 	uint32_t nmaps;
 	CodeMap *maps;         /* of the attribute's columns */
+	RecentValues *recent;  /* those of bools, ints and doubles: by ValueType */
 	uint32_t of_number[8]; /* kind and status: number + 1 */
 	PairTable joined;      /* (number of what stands before in by(), number of the value) */
 } Grouping;
@@ -175,10 +196,10 @@ typedef struct Picked
 	uint32_t n;
 	uint32_t *rows; /* ascending */
 	uint32_t *interval;
-	uint8_t *hit;    /* by row of the unit: 1 = picked */
-	double *weights; /* NULL: each counts once */
-	uint32_t first;  /* least and greatest interval */
-	uint32_t last;
+	uint8_t *hit;      /* by row of the unit: 1 = picked */
+	double *weights;   /* NULL: each counts once */
+	uint64_t earliest; /* starts */
+	uint64_t latest;
 } Picked;
 
 /* What was measured at each picked span. */
@@ -196,6 +217,8 @@ extern void metrics_room(MetricsRun *run, size_t bytes);
 /* ---- values.c ---- */
 
 extern uint32_t values_number(Arena *arena, ValueTable *t, const EvalValue *v);
+/* The same for n values. */
+extern void values_numbers(Arena *arena, ValueTable *t, const EvalValue *v, uint32_t n, uint32_t *numbers);
 extern uint32_t pairs_number(Arena *arena, PairTable *t, uint32_t a, uint32_t b);
 /* Ready the map for a dictionary. */
 extern void codemap_use(Arena *arena, CodeMap *map, uint64_t source, const Column *column);
@@ -263,7 +286,7 @@ extern uint32_t exemplars_choose(Leaf *leaf, Arena *arena, const Kept ***chosen)
 /* ---- compare.c ---- */
 
 extern void compare_init(Leaf *leaf);
-extern void compare_observe(Leaf *leaf, const Picked *p);
+extern void compare_observe(Leaf *leaf, const Picked *p, const MetricsUnit *unit);
 extern void compare_series(Leaf *leaf, Arena *arena, MetricsResult *out);
 
 /* ---- series.c ---- */

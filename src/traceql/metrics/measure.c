@@ -10,7 +10,7 @@ typedef struct Filled
 	uint8_t *type;
 } Filled;
 
-static void
+static inline void
 set_value(Filled *to, uint32_t i, const EvalValue *v)
 {
 	bool number = eval_is_number(v) && !(v->type == EVAL_FLOAT && v->d != v->d);
@@ -51,6 +51,22 @@ measure_duration(TraceqlRun *run, const Picked *p, Filled *to)
 		to->raw[i] = v[p->rows[i]];
 }
 
+static inline void
+set_at(const AttrColumn *column, uint32_t i, Filled *to, uint32_t at)
+{
+	EvalValue value = {.type = EVAL_INT};
+	Value v;
+
+	if (column->type == VALUE_INT)
+		value.i = column->values.i64[i];
+	else
+	{
+		v = attr_value(column, i);
+		value = eval_from_value(&v);
+	}
+	set_value(to, at, &value);
+}
+
 /* Into arrays by row of the unit: the values of one column where it holds the first value of the key. */
 static void
 fill_column(const SlotState *state, uint32_t k, const AttrColumn *column, Filled *by_row)
@@ -60,14 +76,9 @@ fill_column(const SlotState *state, uint32_t k, const AttrColumn *column, Filled
 	for (uint32_t i = 0; i < column->values.n; i++)
 	{
 		uint32_t row = column->rows[i];
-		EvalValue value;
-		Value v;
 
-		if (!(only || state->map->first[state->shape[row]] == (int32_t) k))
-			continue;
-		v = attr_value(column, i);
-		value = eval_from_value(&v);
-		set_value(by_row, row, &value);
+		if (only || state->map->first[state->shape[row]] == (int32_t) k)
+			set_at(column, i, by_row, row);
 	}
 }
 

@@ -8,8 +8,8 @@
  * any order, so several workers may share the units. metrics_finish makes series of it: second stages and
  * arithmetic happen there, on totals.
  *
- * When metrics_by_spans() holds, no span's part in the answer depends on other spans: units need neither be
- * sorted nor hold whole traces. Otherwise they must, as for searches (traceql/eval/eval.h).
+ * metrics_reading() says what units have to be: where no span's part in the answer depends on other spans,
+ * they need neither be sorted nor hold whole traces; otherwise they must, as for searches (eval/eval.h).
  *
  * Semantics are those of doc/traceql.md. A span is placed by its start alone. Nothing is sampled.
  *
@@ -65,18 +65,44 @@ typedef struct MetricsOptions
 /* NULL with *why set: the query is a search. The tree must outlive the plan. */
 extern MetricsPlan *metrics_plan(Arena *arena, const TraceqlQuery *query, const char **why);
 extern void metrics_plan_free(MetricsPlan *plan);
-extern bool metrics_by_spans(const MetricsPlan *plan);
+
+typedef enum MetricsReading
+{
+	METRICS_BY_SPANS,  /* every span in some unit */
+	METRICS_BY_TRACES, /* every trace whole in some unit */
+	METRICS_BY_BOTH    /* both: whole traces where they are, others in pieces and once more gathered */
+} MetricsReading;
+extern MetricsReading metrics_reading(const MetricsPlan *plan);
 /* Attributes and intrinsics the query speaks of, leaf by leaf; NULL past the last. */
 extern const TraceqlAttr *metrics_plan_attribute(const MetricsPlan *plan, uint32_t i);
 
 extern MetricsRun *metrics_run_begin(MetricsPlan *plan, const MetricsOptions *options,
 									 const TraceqlHooks *hooks, Arena *arena);
+
+typedef enum MetricsPart
+{
+	METRICS_ALL,     /* all there is to these spans; by both, of traces in skip only what is the spans' own */
+	METRICS_PIECES,  /* by both: only what is the spans' own, the traces come gathered */
+	METRICS_GATHERED /* by both: only what is about traces, the spans come in pieces */
+} MetricsPart;
+
+typedef struct MetricsUnit
+{
+	Batch *batch;
+	uint64_t source;     /* as in traceql_run_unit */
+	const uint8_t *skip; /* NULL, or by trace: nonzero ones are not whole here; left out when by traces */
+	const uint8_t *rows; /* NULL, or by row: zero ones are left out; not when by traces */
+	MetricsPart part;
+} MetricsUnit;
+
+/* Observe one unit. scratch is the caller's to empty afterwards. */
+extern void metrics_run_unit(MetricsRun *run, const MetricsUnit *unit, Arena *scratch);
+
 /*
- * Observe one unit. source and scratch as in traceql_run_unit. skip, when not NULL, has a byte a trace:
- * nonzero ones are left out. rows, when not NULL, has a byte a row: zero ones are left out; only by spans.
+ * What a trace must have to be counted at all: bits for traceql_run_need() of the run returned. NULL: nothing
+ * can be told.
  */
-extern void metrics_run_unit(MetricsRun *run, Batch *unit, uint64_t source, const uint8_t *skip,
-							 const uint8_t *rows, Arena *scratch);
+extern TraceqlRun *metrics_run_need(MetricsRun *run, uint32_t *need);
 
 typedef struct MetricsCounters
 {

@@ -34,16 +34,6 @@ fold_of(TraceqlMetricFn fn)
 	return FOLD_COMPARE;
 }
 
-/* What compare() shows of whole traces. */
-static void
-plan_compare(LeafPlan *leaf)
-{
-	static const TraceqlAttr child_count = {.intrinsic = TQL_CHILD_COUNT};
-
-	leaf->selection = plan_filter(leaf->spans, leaf->metric->filter);
-	leaf->child_count = plan_slot(leaf->spans, &child_count);
-}
-
 static void
 plan_leaf(Arena *arena, const TraceqlMetricExpr *node, LeafPlan *leaf)
 {
@@ -56,7 +46,7 @@ plan_leaf(Arena *arena, const TraceqlMetricExpr *node, LeafPlan *leaf)
 	for (uint32_t i = 0; i < metric->nby; i++)
 		leaf->by[i] = plan_slot(leaf->spans, &metric->by[i]);
 	if (leaf->fold == FOLD_COMPARE)
-		plan_compare(leaf);
+		leaf->selection = plan_filter(leaf->spans, metric->filter);
 	else if (leaf->fold != FOLD_COUNT)
 	{
 		leaf->measured = plan_slot(leaf->spans, &metric->attr);
@@ -109,6 +99,16 @@ plan_node(MetricsPlan *plan, const TraceqlMetricExpr *node)
 	}
 }
 
+/* compare() shows roots and children, whatever its conditions are about. */
+static MetricsReading
+reading_of(const MetricsPlan *plan)
+{
+	for (uint32_t i = 0; i < plan->nleaves; i++)
+		if (!plan_local(plan->leaves[i].spans))
+			return METRICS_BY_TRACES;
+	return plan->leaves[0].fold == FOLD_COMPARE ? METRICS_BY_BOTH : METRICS_BY_SPANS;
+}
+
 MetricsPlan *
 metrics_plan(Arena *arena, const TraceqlQuery *query, const char **why)
 {
@@ -125,9 +125,7 @@ metrics_plan(Arena *arena, const TraceqlQuery *query, const char **why)
 	plan->query = query;
 	plan->extrapolate = extrapolate && extrapolate->type == TQL_TYPE_BOOL && extrapolate->b;
 	plan_node(plan, query->metrics);
-	plan->by_spans = true;
-	for (uint32_t i = 0; i < plan->nleaves; i++)
-		plan->by_spans &= plan_local(plan->leaves[i].spans) && plan->leaves[i].fold != FOLD_COMPARE;
+	plan->reading = reading_of(plan);
 	return plan;
 }
 
@@ -139,10 +137,10 @@ metrics_plan_free(MetricsPlan *plan)
 	plan->nleaves = 0;
 }
 
-bool
-metrics_by_spans(const MetricsPlan *plan)
+MetricsReading
+metrics_reading(const MetricsPlan *plan)
 {
-	return plan->by_spans;
+	return plan->reading;
 }
 
 const TraceqlAttr *

@@ -80,6 +80,16 @@ metrics_run_counters(const MetricsRun *run)
 	return &run->counters;
 }
 
+/* What one leaf needs says nothing about another. */
+TraceqlRun *
+metrics_run_need(MetricsRun *run, uint32_t *need)
+{
+	if (run->plan->nleaves != 1)
+		return NULL;
+	*need = run->plan->leaves[0].spans->facts.need;
+	return run->leaves[0].run;
+}
+
 /* ---- weights ---- */
 
 /* ot=th:T with up to 14 hex digits: spans were kept with probability 1 - T / 2^56. */
@@ -158,8 +168,10 @@ pick(Leaf *leaf, uint8_t *hit)
 	const int64_t *start = batch_column(run->unit.batch, LEVEL_SPAN, SC_START)->i64;
 	uint64_t span = range->step * range->n;
 	uint64_t base = 0 - range->step; /* of interval k; of none yet */
+	uint64_t least = UINT64_MAX;
+	uint64_t greatest = 0;
 	uint32_t k = 0;
-	Picked p = {.hit = hit, .first = UINT32_MAX};
+	Picked p = {.hit = hit};
 
 	p.rows = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
 	p.interval = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
@@ -178,48 +190,52 @@ pick(Leaf *leaf, uint8_t *hit)
 		{
 			k = (uint32_t) (at / range->step);
 			base = k * range->step;
-			p.first = k < p.first ? k : p.first;
-			p.last = k > p.last ? k : p.last;
 		}
+		least = at < least ? at : least;
+		greatest = at > greatest ? at : greatest;
 		p.rows[p.n] = r;
 		p.interval[p.n++] = k;
 	}
+	p.earliest = range->from + 1 + least;
+	p.latest = range->from + 1 + greatest;
 	return p;
 }
 
 static void
-observe_leaf(Leaf *leaf, Batch *batch, uint64_t source, const uint8_t *skip, const uint8_t *rows,
-			 Arena *scratch)
+observe_leaf(Leaf *leaf, const MetricsUnit *unit, Arena *scratch)
 {
 	MetricsRun *metrics = leaf->metrics;
 	TraceqlRun *run = leaf->run;
+	bool by_traces = metrics->plan->reading == METRICS_BY_TRACES;
 	uint8_t *hit;
 	Picked p;
 
-	traceql_unit_begin(run, batch, source, scratch);
+	traceql_unit_begin(run, unit->batch, unit->source, scratch);
 	hit = run_get_bytes(run);
-	select_rows(run, plan_local(leaf->plan->spans), skip, rows, hit);
-	if (memchr(hit, 1, run->unit.nrows))
-	{
-		p = pick(leaf, hit);
+	select_rows(run, plan_local(leaf->plan->spans), by_traces ? unit->skip : NULL, unit->rows, hit);
+	if (!memchr(hit, 1, run->unit.nrows))
+		return;
+	p = pick(leaf, hit);
+	if (p.n == 0)
+		return;
+	if (unit->part != METRICS_GATHERED)
 		metrics->counters.observed += p.n;
-		if (p.n && metrics->plan->extrapolate)
-			weigh(leaf, &p);
-		if (p.n && leaf->plan->fold == FOLD_COMPARE)
-			compare_observe(leaf, &p);
-		else if (p.n)
-			fold_picked(leaf, &p);
-	}
+	if (metrics->plan->extrapolate)
+		weigh(leaf, &p);
+	if (leaf->plan->fold == FOLD_COMPARE)
+		compare_observe(leaf, &p, unit);
+	else
+		fold_picked(leaf, &p);
 }
 
 void
-metrics_run_unit(MetricsRun *run, Batch *batch, uint64_t source, const uint8_t *skip, const uint8_t *rows,
-				 Arena *scratch)
+metrics_run_unit(MetricsRun *run, const MetricsUnit *unit, Arena *scratch)
 {
 	if (run->hooks.interrupt)
 		run->hooks.interrupt(run->hooks.ctx);
 	run->counters.units++;
-	run->counters.spans += batch_nrows(batch);
+	if (unit->part != METRICS_GATHERED)
+		run->counters.spans += batch_nrows(unit->batch);
 	for (uint32_t i = 0; i < run->plan->nleaves; i++)
-		observe_leaf(&run->leaves[i], batch, source, skip, rows, scratch);
+		observe_leaf(&run->leaves[i], unit, scratch);
 }

@@ -30,27 +30,28 @@ value_hash(const EvalValue *v)
 	return mix(h + v->type);
 }
 
-static uint32_t
-table_size(uint32_t mask)
-{
-	return mask ? (mask + 1) * 2 : 64;
-}
+/* ---- tables of numbers ---- */
 
+/* Twice as many places, everything in its place again. */
 static void
-values_rehash(Arena *arena, ValueTable *t)
+rehash(Arena *arena, HashSlot **table, uint32_t *mask)
 {
-	uint32_t size = table_size(t->mask);
+	uint32_t old = *table ? *mask + 1 : 0;
+	uint32_t size = old ? 2 * old : 64;
+	HashSlot *made = arena_alloc0(arena, size * sizeof(HashSlot));
 
-	t->table = arena_alloc0(arena, size * sizeof(uint32_t));
-	t->mask = size - 1;
-	for (uint32_t i = 0; i < t->n; i++)
+	for (uint32_t i = 0; i < old; i++)
 	{
-		uint32_t h = (uint32_t) value_hash(&t->values[i]) & t->mask;
+		uint32_t h = (*table)[i].hash & (size - 1);
 
-		while (t->table[h])
-			h = (h + 1) & t->mask;
-		t->table[h] = i + 1;
+		if (!(*table)[i].number)
+			continue;
+		while (made[h].number)
+			h = (h + 1) & (size - 1);
+		made[h] = (*table)[i];
 	}
+	*table = made;
+	*mask = size - 1;
 }
 
 static uint32_t
@@ -73,6 +74,7 @@ uint32_t
 values_number(Arena *arena, ValueTable *t, const EvalValue *v)
 {
 	static const EvalValue nil = {.type = EVAL_NIL};
+	uint32_t hash;
 	uint32_t h;
 
 	if (t->n == 0)
@@ -80,29 +82,36 @@ values_number(Arena *arena, ValueTable *t, const EvalValue *v)
 	if (v->type == EVAL_NIL || v->type == EVAL_OPAQUE)
 		return 0;
 	if (t->n * 2 >= t->mask)
-		values_rehash(arena, t);
-	h = (uint32_t) value_hash(v) & t->mask;
-	for (; t->table[h]; h = (h + 1) & t->mask)
-		if (eval_same(&t->values[t->table[h] - 1], v))
-			return t->table[h] - 1;
-	t->table[h] = t->n + 1;
+		rehash(arena, &t->table, &t->mask);
+	hash = (uint32_t) value_hash(v);
+	for (h = hash & t->mask; t->table[h].number; h = (h + 1) & t->mask)
+		if (t->table[h].hash == hash && eval_same(&t->values[t->table[h].number - 1], v))
+			return t->table[h].number - 1;
+	t->table[h] = (HashSlot){hash, t->n + 1};
 	return values_append(arena, t, v);
 }
 
-static void
-pairs_rehash(Arena *arena, PairTable *t)
+#define AT_ONCE 32
+
+/* Ask for the places in memory, then for what they point to, then look: many waits at once. */
+void
+values_numbers(Arena *arena, ValueTable *t, const EvalValue *v, uint32_t n, uint32_t *numbers)
 {
-	uint32_t size = table_size(t->mask);
-
-	t->table = arena_alloc0(arena, size * sizeof(uint32_t));
-	t->mask = size - 1;
-	for (uint32_t i = 0; i < t->n; i++)
+	for (uint32_t from = 0; from < n; from += AT_ONCE)
 	{
-		uint32_t h = (uint32_t) mix(t->pairs[i]) & t->mask;
+		uint32_t m = n - from < AT_ONCE ? n - from : AT_ONCE;
+		uint32_t at[AT_ONCE];
 
-		while (t->table[h])
-			h = (h + 1) & t->mask;
-		t->table[h] = i + 1;
+		for (uint32_t i = 0; i < m && t->table; i++)
+		{
+			at[i] = (uint32_t) value_hash(&v[from + i]) & t->mask;
+			__builtin_prefetch(&t->table[at[i]]);
+		}
+		for (uint32_t i = 0; i < m && t->table; i++)
+			if (t->table[at[i]].number)
+				__builtin_prefetch(&t->values[t->table[at[i]].number - 1]);
+		for (uint32_t i = 0; i < m; i++)
+			numbers[from + i] = values_number(arena, t, &v[from + i]);
 	}
 }
 
@@ -110,14 +119,14 @@ uint32_t
 pairs_number(Arena *arena, PairTable *t, uint32_t a, uint32_t b)
 {
 	uint64_t pair = (uint64_t) a << 32 | b;
+	uint32_t hash = (uint32_t) mix(pair);
 	uint32_t h;
 
 	if (t->n * 2 >= t->mask)
-		pairs_rehash(arena, t);
-	h = (uint32_t) mix(pair) & t->mask;
-	for (; t->table[h]; h = (h + 1) & t->mask)
-		if (t->pairs[t->table[h] - 1] == pair)
-			return t->table[h] - 1;
+		rehash(arena, &t->table, &t->mask);
+	for (h = hash & t->mask; t->table[h].number; h = (h + 1) & t->mask)
+		if (t->table[h].hash == hash && t->pairs[t->table[h].number - 1] == pair)
+			return t->table[h].number - 1;
 	if (t->n == t->cap)
 	{
 		uint32_t cap = t->cap ? t->cap * 2 : 64;
@@ -126,9 +135,11 @@ pairs_number(Arena *arena, PairTable *t, uint32_t a, uint32_t b)
 		t->cap = cap;
 	}
 	t->pairs[t->n] = pair;
-	t->table[h] = ++t->n;
+	t->table[h] = (HashSlot){hash, ++t->n};
 	return t->n - 1;
 }
+
+/* ---- dictionaries ---- */
 
 void
 codemap_use(Arena *arena, CodeMap *map, uint64_t source, const Column *column)
