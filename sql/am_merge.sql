@@ -39,7 +39,7 @@ SET tempo.segment_rows = 1000;
 CREATE TABLE mr (id int, t text) USING tempo;
 COPY (SELECT i, 'row ' || i FROM generate_series(1, 5000) i) TO '/tmp/tempo_am_merge';
 COPY mr FROM '/tmp/tempo_am_merge';
-COPY (SELECT) TO PROGRAM 'rm /tmp/tempo_am_merge';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm /tmp/tempo_am_merge';
 SELECT tempo_merge('mr');
 SELECT count(*) AS segments, max(rows) < 2500 AS bounded FROM tempo.segments WHERE relation = 'mr'::regclass;
 SELECT bool_and(id = i) AS order_kept FROM (SELECT id, row_number() OVER () AS i FROM mr) r;

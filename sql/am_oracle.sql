@@ -31,7 +31,7 @@ CREATE TABLE oracle_t (LIKE oracle_h) USING tempo;
 INSERT INTO oracle_t SELECT * FROM oracle_h WHERE id <= 100 OR id IS NULL;
 COPY (SELECT * FROM oracle_h WHERE id > 100) TO '/tmp/tempo_am_oracle' (FORMAT binary);
 COPY oracle_t FROM '/tmp/tempo_am_oracle' (FORMAT binary);
-COPY (SELECT) TO PROGRAM 'rm /tmp/tempo_am_oracle';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm /tmp/tempo_am_oracle';
 
 -- every row as text, so that types without equality count too
 CREATE FUNCTION differences() RETURNS bigint LANGUAGE sql AS $$

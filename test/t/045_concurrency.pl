@@ -136,8 +136,9 @@ for my $when ('at the end', 'all merged')
 		sql($node, 'SELECT count(*) * 20, count(*) * 20, 0 FROM kept'), "$when: of those by SQL only what was committed");
 	check_clean($node, "$when: tempo_check is clean");
 }
-is(sql($node, <<'SQL'), 't|t', 'companions were vacuumed, by hand and by autovacuum');
-SELECT bool_and(vacuum_count > 0), bool_or(autovacuum_count > 0)
+# On a busy machine autovacuum may not have had its turn yet.
+ok($node->poll_query_until('postgres', <<'SQL'), 'companions were vacuumed, by hand and by autovacuum');
+SELECT bool_and(vacuum_count > 0) AND bool_or(autovacuum_count > 0)
   FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid JOIN pg_stat_all_tables t ON t.relid = c.reltoastrelid
  WHERE inhparent = 'tempo.spans'::regclass
 SQL
