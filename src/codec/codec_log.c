@@ -105,6 +105,21 @@ log_encode(const uint64_t *v, uint32_t n, uint64_t base, Buf *out)
 	out->len += pack_offsets(v, n, base, buf_reserve(out, (size_t) n * 8 + 16));
 }
 
+/* What a bucket means, by its number. */
+typedef struct Bucket
+{
+	uint64_t low;
+	uint64_t mask; /* of the bits that follow */
+	uint64_t bits;
+} Bucket;
+
+static void
+fill_buckets(Bucket *table)
+{
+	for (unsigned b = 0; b <= MAX_BUCKET; b++)
+		table[b] = (Bucket){bucket_low(b), (UINT64_C(1) << bucket_bits(b)) - 1, bucket_bits(b)};
+}
+
 /* Bits [bit, bit + width) of p, width < 64, when nine bytes can be read there. */
 static inline uint64_t
 get_bits(const uint8_t *p, uint64_t bit, unsigned width)
@@ -130,7 +145,7 @@ get_bits_near_end(const uint8_t *p, size_t len, uint64_t bit, unsigned width)
 
 /* All buckets exist, and the bits they need are there. */
 static bool
-offsets_fit(const uint32_t *buckets, uint32_t n, size_t len)
+offsets_fit(const Bucket *table, const uint32_t *buckets, uint32_t n, size_t len)
 {
 	uint64_t bits = 0;
 
@@ -138,9 +153,31 @@ offsets_fit(const uint32_t *buckets, uint32_t n, size_t len)
 	{
 		if (buckets[i] > MAX_BUCKET)
 			return false;
-		bits += bucket_bits(buckets[i]);
+		bits += table[buckets[i]].bits;
 	}
 	return bits <= (uint64_t) len * 8;
+}
+
+/* Of values whose bits can all be read eight bytes at a time; returns how many were done. */
+static uint32_t
+decode_middle(const Bucket *table, const uint32_t *buckets, const uint8_t *p, size_t len, uint64_t base,
+			  uint64_t *v, uint32_t n, uint64_t *at)
+{
+	uint64_t bit = 0, safe = len >= 9 ? ((uint64_t) len - 9) * 8 : 0;
+	uint32_t i;
+
+	for (i = 0; i < n && bit < safe; i++)
+	{
+		const Bucket *b = &table[buckets[i]];
+		uint64_t x = load64(p + (bit >> 3)) >> (bit & 7);
+
+		if (__builtin_expect(b->bits > 57, 0))
+			x = get_bits(p, bit, (unsigned) b->bits);
+		v[i] = base + b->low + (x & b->mask);
+		bit += b->bits;
+	}
+	*at = bit;
+	return i;
 }
 
 bool
@@ -148,27 +185,25 @@ log_decode(const uint8_t *p, size_t len, uint64_t *v, uint32_t n)
 {
 	const uint8_t *end = p + len, *part;
 	size_t part_len;
-	uint64_t base, bit = 0, safe;
+	uint64_t base, bit;
 	uint32_t *buckets = codec_scratch(SCRATCH_BUCKETS, (size_t) n * 4);
+	Bucket table[MAX_BUCKET + 1];
 
 	if (!read_varint(&p, end, &base) || !read_part(&p, end, &part, &part_len) ||
 		!int_decode_u32(part, part_len, buckets, n, 0))
 		return false;
 	len = (size_t) (end - p);
-	if (!offsets_fit(buckets, n, len))
+	fill_buckets(table);
+	if (!offsets_fit(table, buckets, n, len))
 		return false;
 	base = (uint64_t) unzigzag(base);
-	safe = len >= 9 ? ((uint64_t) len - 9) * 8 : 0;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = decode_middle(table, buckets, p, len, base, v, n, &bit); i < n; i++)
 	{
-		unsigned b = buckets[i];
-		unsigned width = bucket_bits(b);
-		uint64_t x = 0;
+		const Bucket *b = &table[buckets[i]];
+		uint64_t x = b->bits ? get_bits_near_end(p, len, bit, (unsigned) b->bits) : 0;
 
-		if (width)
-			x = bit < safe ? get_bits(p, bit, width) : get_bits_near_end(p, len, bit, width);
-		v[i] = base + bucket_low(b) + x;
-		bit += width;
+		v[i] = base + b->low + x;
+		bit += b->bits;
 	}
 	return true;
 }

@@ -289,60 +289,74 @@ accumulator_finish(Accumulator *a, uint32 ngroups)
 		gather_values(a);
 }
 
-static inline void
-swap_values(int64 *v, uint64 i, uint64 j)
-{
-	int64 t = v[i];
-
-	v[i] = v[j];
-	v[j] = t;
-}
-
 static int64
 median_of_three(int64 a, int64 b, int64 c)
 {
 	return a < b ? (b < c ? b : Max(a, c)) : (a < c ? a : Max(b, c));
 }
 
-/* The k-th value in order: afterwards it is at k, none before it is greater, none behind it less. */
-static int64
-select_value(int64 *v, uint64 n, uint64 k)
+/* Bring the values less than the pivot to the front; returns how many. No branch depends on a value. */
+static uint64
+partition_values(int64 *v, uint64 n, int64 pivot)
 {
-	uint64 lo = 0;
-	uint64 hi = n - 1;
+	uint64 less = 0;
 
-	while (lo < hi)
+	for (uint64 i = 0; i < n; i++)
 	{
-		int64 pivot = median_of_three(v[lo], v[lo + (hi - lo) / 2], v[hi]);
-		uint64 lt = lo, i = lo, gt = hi;
+		int64 x = v[i];
+
+		v[i] = v[less];
+		v[less] = x;
+		less += x < pivot;
+	}
+	return less;
+}
+
+/*
+ * The k-th value in order: afterwards it is at k, none before it is greater, none behind it less. Values up
+ * to `from` are in their place as far as that goes (from <= k).
+ */
+static int64
+select_value(int64 *v, uint64 n, uint64 k, uint64 from)
+{
+	uint64 lo = from;
+	uint64 hi = n;
+
+	while (hi - lo > 1)
+	{
+		int64 pivot = median_of_three(v[lo], v[lo + (hi - lo) / 2], v[hi - 1]);
+		uint64 less = lo + partition_values(v + lo, hi - lo, pivot);
+		uint64 equal;
 
 		CHECK_FOR_INTERRUPTS();
-		/* three parts: less, equal, greater. The pivot is among them, so gt never passes lo. */
-		while (i <= gt)
+		if (k < less)
 		{
-			if (v[i] < pivot)
-				swap_values(v, lt++, i++);
-			else if (v[i] > pivot)
-			{
-				swap_values(v, i, gt);
-				gt--;
-			}
-			else
-				i++;
+			hi = less;
+			continue;
 		}
-		if (k < lt)
-			hi = lt - 1;
-		else if (k >= i)
-			lo = i;
-		else
-			return v[k];
+		/* The pivot is the least of the rest: those equal to it come next. */
+		equal = pivot == PG_INT64_MAX ? hi : less + partition_values(v + less, hi - less, pivot + 1);
+		if (k < equal)
+			return pivot;
+		lo = equal;
 	}
 	return v[k];
 }
 
+/* Percentiles are mostly asked for in ascending order: what lies below the last one need not be moved again.
+ */
+static int64
+next_value(int64 *v, uint64 n, uint64 k, uint64 *from)
+{
+	int64 value = select_value(v, n, k, *from <= k ? *from : 0);
+
+	*from = k;
+	return value;
+}
+
 /* As orderedsetaggs.c has it. */
 static Datum
-percentile(const Accumulator *a, uint32 group, double fraction)
+percentile(const Accumulator *a, uint32 group, double fraction, uint64 *from)
 {
 	int64 *v = a->values + a->first[group];
 	uint64 n = a->first[group + 1] - a->first[group];
@@ -351,19 +365,19 @@ percentile(const Accumulator *a, uint32 group, double fraction)
 	{
 		int64 first = (int64) floor(fraction * (n - 1));
 		int64 second = (int64) ceil(fraction * (n - 1));
-		double lo = (double) select_value(v, n, (uint64) first);
+		double lo = (double) next_value(v, n, (uint64) first, from);
 		double hi;
 
 		if (first == second)
 			return Float8GetDatum(lo);
-		hi = (double) select_value(v, n, (uint64) second);
+		hi = (double) next_value(v, n, (uint64) second, from);
 		return Float8GetDatum(lo + ((fraction * (n - 1) - first) * (hi - lo)));
 	}
 	else
 	{
 		int64 row = (int64) ceil(fraction * n);
 
-		return (Datum) select_value(v, n, row > 1 ? (uint64) row - 1 : 0);
+		return (Datum) next_value(v, n, row > 1 ? (uint64) row - 1 : 0, from);
 	}
 }
 
@@ -376,6 +390,7 @@ percentile_array(const Accumulator *a, uint32 group, bool *isnull)
 	bool *nulls;
 	int n;
 	Datum *results;
+	uint64 from = 0;
 	int16 len = element == INT2OID ? 2 : element == INT4OID ? 4 : 8;
 
 	deconstruct_array(given, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &fractions, &nulls, &n);
@@ -388,7 +403,7 @@ percentile_array(const Accumulator *a, uint32 group, bool *isnull)
 			check_fraction(DatumGetFloat8(fractions[i]));
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			results[i] = percentile(a, group, DatumGetFloat8(fractions[i]));
+			results[i] = percentile(a, group, DatumGetFloat8(fractions[i]), &from);
 	return PointerGetDatum(construct_md_array(results, nulls, ARR_NDIM(given), ARR_DIMS(given),
 											  ARR_LBOUND(given), element, len, true,
 											  len == 2   ? TYPALIGN_SHORT
@@ -400,6 +415,7 @@ static Datum
 percentile_result(const Accumulator *a, uint32 group, bool *isnull)
 {
 	double fraction = 0;
+	uint64 from = 0;
 
 	*isnull = true;
 	if (a->no_fractions)
@@ -414,7 +430,7 @@ percentile_result(const Accumulator *a, uint32 group, bool *isnull)
 	if (OidIsValid(result_element(a)))
 		return percentile_array(a, group, isnull);
 	*isnull = false;
-	return percentile(a, group, fraction);
+	return percentile(a, group, fraction, &from);
 }
 
 /* ---- results ---- */

@@ -373,6 +373,31 @@ zone_meets(const Condition *c, Image *image, uint32 v)
 	return max >= (int64) c->lo && min <= (int64) (c->lo + c->width);
 }
 
+static const ImageVector *
+open_vector_info(const Cursor *cur)
+{
+	return image_vector_info(cur->image, (uint32) (cur->vector - (int64) cur->first_vector[cur->unit]));
+}
+
+/* Do all values of the open vector lie in the range? Then the column need not be read. */
+static bool
+range_covers(const Condition *c, Cursor *cur)
+{
+	const ImageVector *info = open_vector_info(cur);
+	int64 min, max;
+
+	if (c->negated)
+		return false;
+	if (c->series->column.role == ROLE_START_TIME)
+		return cur->units[cur->unit].has_range && (uint64) info->start_min - c->lo <= c->width &&
+			   (uint64) info->start_max - c->lo <= c->width;
+	/* Where zones are known there are no nulls. */
+	return !is_unsigned(c) &&
+		   image_zone(cur->image, LEVEL_SPAN, LOAD_COLUMN, c->series->stored,
+					  (uint32) (cur->vector - (int64) cur->first_vector[cur->unit]), &min, &max) &&
+		   (uint64) min - c->lo <= c->width && (uint64) max - c->lo <= c->width;
+}
+
 bool
 column_filter_keeps_vector(ColumnFilter *f, Cursor *cur, uint32 v)
 {
@@ -501,6 +526,8 @@ column_filter_pass(ColumnFilter *f, Cursor *cur, uint8 *pass)
 	{
 		Condition *c = &f->conditions[i];
 
+		if (c->clause.kind == CLAUSE_RANGE && range_covers(c, cur))
+			continue;
 		series_load(c->series, cur);
 		if (c->clause.kind == CLAUSE_RANGE)
 			select_range(c, pass);

@@ -315,33 +315,82 @@ evaluate_time(GroupKey *k, TimestampTz t)
 	return number;
 }
 
-/* Bins in nanoseconds since the origin; core's own function says what a new bin is called. */
+/* Bins of time, in nanoseconds. */
+typedef struct Bins
+{
+	uint64 origin;
+	uint64 stride;
+	uint64 near; /* start of a bin close to the times at hand, and its number */
+	int64 near_number;
+	double per_ns; /* bins a nanosecond */
+} Bins;
+
+static void
+set_near(Bins *b, uint64 ns)
+{
+	b->near_number = (int64) ((ns - b->origin) / b->stride);
+	b->near = b->origin + (uint64) b->near_number * b->stride;
+}
+
+/* Times this close to one another differ by a number that a double holds exactly. */
+#define NEAR_NS (INT64CONST(1) << 52)
+
+/* ns: not before the origin. Multiplying is a fraction of dividing; the quotient is off by one at most. */
+static inline int64
+bin_of(const Bins *b, uint64 ns)
+{
+	int64 d = (int64) (ns - b->near);
+	int64 q;
+	int64 rest;
+
+	if (unlikely(d > NEAR_NS || d < -NEAR_NS))
+		return (int64) ((ns - b->origin) / b->stride);
+	q = (int64) ((double) d * b->per_ns);
+	rest = d - q * (int64) b->stride;
+	q += rest >= (int64) b->stride;
+	q -= rest < 0;
+	return b->near_number + q;
+}
+
+/* Is the origin where bins can be counted from? */
+static bool
+bins_make(const KeySpec *spec, Bins *b)
+{
+	__int128 origin = ((__int128) spec->origin + UNIX_TO_PG_USECS) * NSECS_PER_USEC;
+	__int128 stride = (__int128) spec->stride * NSECS_PER_USEC;
+
+	if (origin < 0 || origin > PG_INT64_MAX || stride > PG_INT64_MAX)
+		return false;
+	b->origin = (uint64) origin;
+	b->stride = (uint64) stride;
+	b->per_ns = 1.0 / (double) stride;
+	return true;
+}
+
+/* Before the origin, and where numbers get large: as core does it. Its function also names a new bin. */
 static void
 load_bins(GroupKey *k, const uint32 *rows, uint32 n, uint32 *out)
 {
-	const int64 *v = k->series->value;
-	__int128 origin = ((__int128) k->spec.origin + UNIX_TO_PG_USECS) * NSECS_PER_USEC;
-	__int128 stride = (__int128) k->spec.stride * NSECS_PER_USEC;
+	const uint64 *v = (const uint64 *) k->series->value;
+	Bins bins;
+	bool plain = bins_make(&k->spec, &bins);
+	bool near = false;
 	int16 below;
 
-	/* Before the origin, and where numbers get large: as core does it. */
-	if (origin < 0 || origin > PG_INT64_MAX || stride > PG_INT64_MAX)
-	{
-		for (uint32 i = 0; i < n; i++)
-			out[i] = evaluate_time(k, types_unix_ns_time((uint64) v[rows ? rows[i] : i], &below));
-		return;
-	}
 	for (uint32 i = 0; i < n; i++)
 	{
-		uint64 ns = (uint64) v[rows ? rows[i] : i];
+		uint64 ns = v[rows ? rows[i] : i];
 		uint32 *at;
 
-		if (ns < (uint64) origin)
+		if (!plain || ns < bins.origin)
 		{
 			out[i] = evaluate_time(k, types_unix_ns_time(ns, &below));
 			continue;
 		}
-		at = number_map_find(&k->steps, (int64) ((ns - (uint64) origin) / (uint64) stride));
+		if (!near)
+			set_near(&bins, ns);
+		near = true;
+		at = number_map_find(&k->steps, bin_of(&bins, ns));
 		if (*at == NONE)
 			*at = evaluate_time(k, types_unix_ns_time(ns, &below));
 		out[i] = *at;
@@ -365,9 +414,45 @@ load_steps(GroupKey *k, const uint32 *rows, uint32 n, uint32 *out)
 	}
 }
 
+/* The one bin that all times of the open vector are in: they need not be read. */
+static bool
+one_bin(const GroupKey *k, Cursor *cur, int64 *bin, uint64 *ns)
+{
+	const ImageVector *info =
+		image_vector_info(cur->image, (uint32) (cur->vector - (int64) cur->first_vector[cur->unit]));
+	Bins bins;
+
+	*ns = (uint64) info->start_min;
+	if (!cur->units[cur->unit].has_range || !bins_make(&k->spec, &bins) || *ns < bins.origin ||
+		(uint64) info->start_max < *ns)
+		return false;
+	*bin = (int64) ((*ns - bins.origin) / bins.stride);
+	return *bin == (int64) (((uint64) info->start_max - bins.origin) / bins.stride);
+}
+
+static bool
+load_one_bin(GroupKey *k, Cursor *cur, uint32 n, uint32 *out)
+{
+	int64 bin;
+	uint64 ns;
+	uint32 *at;
+	int16 below;
+
+	if (k->spec.kind != KEY_BIN || !one_bin(k, cur, &bin, &ns))
+		return false;
+	at = number_map_find(&k->steps, bin);
+	if (*at == NONE)
+		*at = evaluate_time(k, types_unix_ns_time(ns, &below));
+	for (uint32 i = 0; i < n; i++)
+		out[i] = *at;
+	return true;
+}
+
 void
 group_key_load(GroupKey *k, Cursor *cur, const uint32 *rows, uint32 n, uint32 *out)
 {
+	if (load_one_bin(k, cur, n, out))
+		return;
 	series_load(k->series, cur);
 	switch (k->spec.kind)
 	{

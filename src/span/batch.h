@@ -174,6 +174,7 @@ typedef enum LoadWhat
 {
 	LOAD_COLUMN,
 	LOAD_ATTR,
+	LOAD_ROWS,   /* AttrColumn.rows and nrows; may leave them to the caller */
 	LOAD_SHAPES, /* AttrSet.shape of the level */
 	LOAD_EVENTS, /* event_first */
 	LOAD_LINKS   /* link_first */

@@ -555,8 +555,11 @@ lazy_load(Batch *b, Level level, LoadWhat what, uint32_t which)
 {
 	LazyLevel *l = &((LazyLevel *) b->source)[level];
 	RowSet *rows = &b->level[level];
-	Arena *brief = arena_create_like(b->arena, 0);
+	Arena *brief;
 
+	if (what == LOAD_ROWS)
+		return;
+	brief = arena_create_like(b->arena, 0);
 	l->g.brief = brief;
 	if (what == LOAD_EVENTS)
 		lazy_children(b, LEVEL_EVENT, batch_event_first, &b->event_first);

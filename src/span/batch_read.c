@@ -125,7 +125,9 @@ batch_attr_rows(Batch *b, Level level, uint32_t index)
 
 	if (c->rows == NULL && b->level[level].attrs->nfound++ >= FEW_COLUMNS)
 		find_all_rows(b, level);
-	else if (c->rows == NULL)
+	if (c->rows == NULL && b->load)
+		b->load(b, level, LOAD_ROWS, index);
+	if (c->rows == NULL)
 		find_rows(b, level, index);
 	if (c->values.n > c->nrows)
 		c->values.n = c->nrows; /* never more values than rows, whatever the producer did */

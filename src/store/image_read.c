@@ -426,6 +426,7 @@ load(Batch *b, Level level, LoadWhat what, uint32_t which)
 	{
 		case LOAD_COLUMN: load_column(b, level, which); break;
 		case LOAD_ATTR: load_attr(b, level, which); break;
+		case LOAD_ROWS: fill_rows(b, level, which); break;
 		case LOAD_SHAPES: load_shapes(b, level); break;
 		case LOAD_EVENTS:
 			b->event_first = load_firsts(b, vec->image->event_counts, batch_nrows(b),
