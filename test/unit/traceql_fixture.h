@@ -176,7 +176,7 @@ fixture_build(BatchBuilder *bb, Arena *arena)
 }
 
 /* The fixture as one unit. */
-static Batch *
+__attribute__((unused)) static Batch *
 fixture_batch(Arena *arena)
 {
 	BatchBuilder *bb = builder_create(arena, true, 0, NULL);

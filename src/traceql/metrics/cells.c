@@ -79,8 +79,8 @@ extreme(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m)
 	}
 }
 
-static inline void
-add_exactly(double *sum, double *lost, double v)
+void
+cells_add_exactly(double *sum, double *lost, double v)
 {
 	double t = *sum + v;
 
@@ -104,8 +104,8 @@ sum(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m)
 
 		if (m->type[i] == EVAL_NIL)
 			continue;
-		add_exactly(row_of(leaf, &leaf->cells[0], series[i]) + k,
-					row_of(leaf, &leaf->cells[1], series[i]) + k, measured_number(m, i) * weight);
+		cells_add_exactly(row_of(leaf, &leaf->cells[0], series[i]) + k,
+						  row_of(leaf, &leaf->cells[1], series[i]) + k, measured_number(m, i) * weight);
 		row_of(leaf, &leaf->cells[2], series[i])[k] += weight;
 	}
 }

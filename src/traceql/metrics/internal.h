@@ -260,6 +260,8 @@ cells_look(const Cells *cells, uint32_t i)
 {
 	return i < cells->cap ? cells->rows[i] : NULL;
 }
+/* *sum + v into *sum, what rounding lost into *lost. */
+extern void cells_add_exactly(double *sum, double *lost, double v);
 extern void fold_picked(Leaf *leaf, const Picked *p);
 
 /* ---- buckets.c ---- */

@@ -112,6 +112,13 @@ typedef struct MetricsCounters
 } MetricsCounters;
 extern const MetricsCounters *metrics_run_counters(const MetricsRun *run);
 
+/* ---- partial.c ---- */
+
+/* Append what the run has observed. Nothing more may be observed afterwards. */
+extern void metrics_partial_write(MetricsRun *run, Buf *out);
+/* Take such bytes in. false: they are not a partial of this query, or damaged; then the run is of no use. */
+extern bool metrics_partial_merge(MetricsRun *run, Str bytes);
+
 /* ---- series.c and what follows it ---- */
 
 typedef struct MetricsLabel

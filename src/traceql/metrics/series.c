@@ -189,11 +189,20 @@ make_series(Making *m, uint32_t series, bool more)
 	return s;
 }
 
+/* A partial that was damaged may lack rows that observing always makes. */
+static double
+cell(const Cells *cells, uint32_t series, uint32_t k)
+{
+	const double *row = cells_look(cells, series);
+
+	return row ? row[k] : 0;
+}
+
 static double
 shown(const Leaf *leaf, uint32_t series, uint32_t k)
 {
 	const LeafPlan *plan = leaf->plan;
-	double v = cells_look(&leaf->cells[0], series)[k];
+	double v = cell(&leaf->cells[0], series, k);
 	double weight;
 
 	switch (plan->fold)
@@ -201,10 +210,10 @@ shown(const Leaf *leaf, uint32_t series, uint32_t k)
 		case FOLD_COUNT:
 			return plan->metric->fn == TQL_RATE ? v / ((double) leaf->metrics->options.range.step / 1e9) : v;
 		case FOLD_SUM:
-			weight = cells_look(&leaf->cells[2], series)[k];
+			weight = cell(&leaf->cells[2], series, k);
 			if (weight == 0)
 				return NAN;
-			v += cells_look(&leaf->cells[1], series)[k];
+			v += cell(&leaf->cells[1], series, k);
 			if (plan->metric->fn == TQL_AVG_OVER_TIME)
 				v /= weight;
 			break;
