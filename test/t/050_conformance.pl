@@ -1,6 +1,7 @@
-# What a real Tempo answers to the search queries of the conformance set: traceql() matches the same spans in
-# the same spansets, whether the traces came whole or span by span with merges in between. Queries that may rest
-# on a quirk differ exactly where test/conformance/deviations.txt says so.
+# What a real Tempo answers to the queries of the conformance set: traceql() matches the same spans in the same
+# spansets, and metrics over HTTP have the same series with the same samples, whether the traces came whole or span
+# by span with merges in between. Queries that may rest on a quirk differ exactly where
+# test/conformance/deviations.txt says so.
 use strict;
 use warnings;
 use lib 'test/perl';
@@ -105,6 +106,30 @@ sub compare
 	is(join("\n", @bad), '', "$name: $plain plain queries agree, of $quirk others $same");
 }
 
+# Metrics, over HTTP.
+sub compare_metrics
+{
+	my ($node, $name) = @_;
+	my ($plain, $quirk, $same, @bad) = (0, 0, 0);
+
+	for my $line (split /\n/, qx(python3 test/conformance/metrics.py '$dir' http://127.0.0.1:$node->{tempo_port}{http}))
+	{
+		my ($id, $kind, $query, $verdict) = split /\t/, $line, -1;
+		my $agrees = $verdict eq 'ok';
+
+		if ($kind eq 'plain') { $plain++; push @bad, "$id  $query  $verdict" unless $agrees; }
+		else
+		{
+			$quirk++;
+			$same += $agrees;
+			push @bad, "$id  $query  $verdict  (not in deviations.txt)" if !$agrees && !$deviates{$id};
+			push @bad, "$id  $query  (agrees, but is in deviations.txt)" if $agrees && $deviates{$id};
+		}
+	}
+	cmp_ok($plain, '>', 100, "$name: metrics asked");
+	is(join("\n", @bad), '', "$name: $plain plain metrics agree, of $quirk others $same");
+}
+
 # With max_traces: the newest, as many as there are, and each as it is without.
 sub newest
 {
@@ -132,8 +157,10 @@ my $node = tempo_node('conformance', conf => "tempo.max_future = -1\n");
 
 $node->safe_psql('postgres', join '', map { ingest($node, $_) } @requests);
 compare($node, 'recent batches');
+compare_metrics($node, 'recent batches');
 sql($node, 'SELECT tempo_merge()');
 compare($node, 'one segment');
+compare_metrics($node, 'one segment');
 
 sql($node, 'TRUNCATE tempo.spans');
 srand 7;
@@ -145,9 +172,11 @@ for my $request (shuffle(scattered()))
 }
 $node->safe_psql('postgres', $script);
 compare($node, 'span by span');
+compare_metrics($node, 'span by span');
 newest($node, 'span by span');
 sql($node, 'SELECT tempo_merge()');
 compare($node, 'span by span, all merged');
+compare_metrics($node, 'span by span, all merged');
 
 finish($node);
 done_testing();
