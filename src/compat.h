@@ -1,7 +1,7 @@
 /*
  * compat.h
  *	  The only place where the PostgreSQL major version is asked. Each shim says what changed.
- *	  Supported: 15, 16, 17.
+ *	  Built and tested on 15 and 17; 16 by its headers only.
  */
 #ifndef TEMPO_COMPAT_H
 #define TEMPO_COMPAT_H

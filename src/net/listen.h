@@ -21,8 +21,8 @@ typedef struct ListenSet
 
 /*
  * Open what addresses ("localhost", "*", "0.0.0.0, ::1") and port name. false: nothing is open, error says
- * why: one is in use or forbidden, or none could be opened. An address that this machine does not have is left
- * out beside one that works (localhost without IPv6).
+ * why: one is in use or forbidden, or none could be opened. An address that this machine does not have is
+ * left out beside one that works (localhost without IPv6).
  */
 extern bool listen_open(ListenSet *set, const char *addresses, int port, char *error, size_t error_size);
 extern void listen_close(ListenSet *set);

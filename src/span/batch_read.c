@@ -4,7 +4,8 @@
  */
 #include "span/column_build.h"
 
-/* When the rows of more columns than this are asked for, those of all are found in one pass over the shapes. */
+/* When the rows of more columns than this are asked for, those of all are found in one pass over the shapes.
+ */
 #define FEW_COLUMNS 8
 
 const uint32_t *

@@ -134,7 +134,7 @@ typedef struct TraceqlHooks
 	void *ctx;
 	void (*interrupt)(void *ctx);                 /* called often; may raise */
 	void (*fail)(void *ctx, const char *message); /* the query cannot be answered; must not return */
-	void (*room)(void *ctx, size_t bytes); /* before much memory is taken, may raise; NULL: no limit */
+	void (*room)(void *ctx, size_t bytes);        /* before much memory is taken, may raise; NULL: no limit */
 } TraceqlHooks;
 
 typedef struct TraceqlOptions
