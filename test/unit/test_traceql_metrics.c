@@ -2,7 +2,7 @@
  * test_traceql_metrics.c
  *	  What metrics queries yield on the fixture, over columns and span by span, whole and in pieces.
  */
-#include "traceql/metrics/metrics.h"
+#include "traceql/metrics/internal.h"
 #include "traceql_fixture.h"
 #include "unit.h"
 
@@ -300,6 +300,106 @@ test_fifty(void)
 	}
 }
 
+/* ---- choosing among equals ---- */
+
+/* One span for each of seven values of x, all at one time. */
+static Batch *
+seven_values(Arena *arena)
+{
+	static const Value values[] = {{.type = VALUE_INT, .i = 5},      {.type = VALUE_STRING, .s = {"a", 1}},
+								   {.type = VALUE_BOOL, .b = false}, {.type = VALUE_INT, .i = -1},
+								   {.type = VALUE_DOUBLE, .d = 0.5}, {.type = VALUE_BOOL, .b = true}};
+	BatchBuilder *bb = builder_create(arena, true, 0, NULL);
+
+	fixture_service(bb, arena, DB);
+	for (int i = 0; i < 7; i++)
+	{
+		fixture_span(bb, arena, i + 1, 0, "x", 1, 0, 0, 100, "");
+		if (i < 6)
+			builder_attr(bb, LEVEL_SPAN, str_lit("x"), &values[i]);
+		builder_end_span(bb);
+	}
+	return builder_finish(bb);
+}
+
+/* Texts after what has none, bools before floats before ints, larger bits first; bottomk keeps the later. */
+static const MetricCase tie_cases[] = {
+	{"{} | count_over_time() by (span.x) | topk(1)", "true: 1"},
+	{"{} | count_over_time() by (span.x) | topk(2)", "false: 1 / true: 1"},
+	{"{} | count_over_time() by (span.x) | topk(3)", "0.5: 1 / false: 1 / true: 1"},
+	{"{} | count_over_time() by (span.x) | topk(4)", "-1: 1 / 0.5: 1 / false: 1 / true: 1"},
+	{"{} | count_over_time() by (span.x) | topk(5)", "-1: 1 / 5: 1 / 0.5: 1 / false: 1 / true: 1"},
+	{"{} | count_over_time() by (span.x) | topk(6)", "-1: 1 / 5: 1 / 0.5: 1 / a: 1 / false: 1 / true: 1"},
+	{"{} | count_over_time() by (span.x) | bottomk(1)", "nil: 1"},
+	{"{} | count_over_time() by (span.x) | bottomk(2)", "nil: 1 / a: 1"},
+	{"{} | quantile_over_time(duration, .95, 1) | topk(1)", "1.0: 0.134217728"},
+	{"{} | quantile_over_time(duration, .95, 1) | bottomk(1)", "0.95: 0.134217728"},
+};
+
+static void
+test_ties(void)
+{
+	for (size_t i = 0; i < sizeof(tie_cases) / sizeof(tie_cases[0]); i++)
+	{
+		Arena *arena = arena_create(NULL, 0);
+
+		is_str(ask_of(arena, tie_cases[i].query, (MetricsRange){990 * SEC, 20 * SEC, 1}, WHOLE, seven_values),
+			   tie_cases[i].want, tie_cases[i].query);
+		arena_destroy(arena);
+	}
+}
+
+/* ---- quantiles ---- */
+
+static void
+test_quantiles(void)
+{
+	static const struct
+	{
+		bool seconds;
+		uint32_t bucket[2];
+		double count[2];
+		double q;
+		double want;
+	} cases[] = {{true, {35, 36}, {4, 11}, .5, 44.20946926289348},
+				 {true, {35, 36}, {8, 22}, .5, 42.83828931515888},
+				 {true, {34, 35}, {4, 26}, .5, 23.03449508051292},
+				 {true, {36, 1}, {10, 0}, .5, 48.592007999616804},
+				 {true, {8, 9}, {2, 2}, .5, 0.000000256},
+				 {true, {9, 1}, {1, 0}, 0, 0.000000512},
+				 {true, {9, 1}, {1, 0}, 1, 0.000000512},
+				 {false, {3, 5}, {1, 3}, 1, 32},
+				 {false, {3, 5}, {1, 3}, 0, 8},
+				 {false, {3, 5}, {0, 0}, .5, 0}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		LeafPlan plan = {.seconds = cases[i].seconds};
+		double counts[NBUCKETS] = {0};
+		double got;
+
+		for (int b = 0; b < 2; b++)
+			counts[cases[i].bucket[b]] += cases[i].count[b];
+		got = bucket_quantile(&plan, counts, cases[i].q);
+		if (!ok(fabs(got - cases[i].want) <= 1e-13 * fabs(cases[i].want), "quantile %d", (int) i))
+			printf("# got %.17g, want %.17g\n", got, cases[i].want);
+	}
+}
+
+static void
+test_buckets(void)
+{
+	static const struct
+	{
+		int64_t v;
+		uint32_t bucket;
+	} cases[] = {{INT64_MIN, 0}, {-1, 0}, {0, 0},     {1, 0},     {2, 1},         {3, 2},
+				 {4, 2},         {5, 3},  {1024, 10}, {1025, 11}, {INT64_MAX, 63}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_i64(bucket_of(cases[i].v), cases[i].bucket, "bucket");
+}
+
 /* ---- time ---- */
 
 static void
@@ -358,6 +458,9 @@ main(void)
 	test_instant();
 	test_compare();
 	test_fifty();
+	test_ties();
+	test_quantiles();
+	test_buckets();
 	test_steps();
 	test_alignment();
 	return unit_done();

@@ -59,6 +59,8 @@ keep_computable(TraceqlRun *run, const Node *expr, uint8_t *kept)
 static void
 keep_local(TraceqlRun *run, const SetExpr *expr, uint8_t *kept)
 {
+	if (expr->filter && expr->filter->nsimple == 0 && expr->filter->nbound == 0)
+		return;
 	if (expr->filter)
 	{
 		uint8_t *out = run_get_bytes(run);
