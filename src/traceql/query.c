@@ -29,11 +29,39 @@ traceql_define_settings(void)
 		0, INT_MAX, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }
 
+/* By process of a parallel query; NULL: not one. */
+static pg_atomic_uint64 *memory_held;
+static int memory_processes;
+static int memory_mine;
+
+void
+query_share_memory(pg_atomic_uint64 *held, int n, int mine)
+{
+	memory_held = held;
+	memory_processes = n;
+	memory_mine = mine;
+}
+
+static Size
+held_by_all(Size mine)
+{
+	Size sum = mine;
+
+	if (!memory_held)
+		return mine;
+	pg_atomic_write_u64(&memory_held[memory_mine], mine);
+	for (int i = 0; i < memory_processes; i++)
+		if (i != memory_mine)
+			sum += pg_atomic_read_u64(&memory_held[i]);
+	return sum;
+}
+
 void
 query_check_room(void *context, size_t bytes)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (query_memory > 0 && (MemoryContextMemAllocated(context, true) + bytes) / 1024 > (Size) query_memory)
+	if (query_memory > 0 &&
+		(held_by_all(MemoryContextMemAllocated(context, true)) + bytes) / 1024 > (Size) query_memory)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("TraceQL query needs more memory than tempo.query_memory (%d kB)", query_memory),

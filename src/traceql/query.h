@@ -6,6 +6,7 @@
 #define TEMPO_TRACEQL_QUERY_H
 
 #include "postgres.h"
+#include "port/atomics.h"
 #include "traceql/eval/eval.h"
 
 /* Settings tempo.query_memory and tempo.max_trace_spans. Called once, from _PG_init. */
@@ -15,6 +16,11 @@ extern void traceql_define_settings(void);
 extern void query_check_memory(MemoryContext context);
 /* The same before so many bytes more are taken; a TraceqlHooks.room whose ctx is the context. */
 extern void query_check_room(void *context, size_t bytes);
+/*
+ * From now on the limit is on what n processes hold together, each of which keeps its number in its place;
+ * those of one process must all be below one context. NULL: there is only this one again.
+ */
+extern void query_share_memory(pg_atomic_uint64 *held, int n, int mine);
 extern uint32 query_max_trace_spans(void);
 
 /* Times as SQL arguments give them, as unix nanoseconds, both inclusive. */

@@ -19,9 +19,11 @@ struct Reader
 	bool started;
 	Split *split; /* NULL: no traces to gather, or all of them done and nothing to skip */
 	bool split_done;
-	int nunits;    /* images to read one by one */
-	int next;      /* of those */
-	uint64 number; /* of the unit's dictionaries */
+	const SplitSet *elsewhere; /* traces that come gathered, here or in another process; NULL: none do */
+	ReaderDeal *deal;          /* NULL: nobody else reads */
+	int nunits;                /* images to read one by one */
+	int next;                  /* of those */
+	uint64 number;             /* of the unit's dictionaries */
 	SourceUnit *unit;
 	Image *image; /* the one at hand */
 	uint32 vector;
@@ -73,16 +75,22 @@ range_wanted(const Reader *reader, uint64 start_min, uint64 start_max, uint64 en
 	return reader->request.wanted(reader->request.ctx, start_min, start_max, end_max);
 }
 
+static bool
+unit_wanted(const Reader *reader, const SourceUnit *unit)
+{
+	const ImageSummary *s = &unit->unit.summary;
+
+	return !unit->unit.has_range || range_wanted(reader, s->start_min, s->start_max, s->end_max);
+}
+
 /* false: no row of it is asked for. */
 static bool
 open_image(Reader *reader, SourceUnit *unit, bool anyway)
 {
-	const ImageSummary *s = &unit->unit.summary;
-
 	reader->unit = unit;
 	if (is_segment(reader))
-		reader->counters.vectors += s->nvectors;
-	if (!anyway && unit->unit.has_range && !range_wanted(reader, s->start_min, s->start_max, s->end_max))
+		reader->counters.vectors += unit->unit.summary.nvectors;
+	if (!anyway && !unit_wanted(reader, unit))
 		return false;
 	reader->image_context = AllocSetContextCreate(reader->context, "traceql segment", ALLOCSET_DEFAULT_SIZES);
 	reader->image =
@@ -114,11 +122,80 @@ unit_at(const Reader *reader, int i)
 	return i < source->nsegments ? &source->segments[i] : &source->recent[i - source->nsegments];
 }
 
+/* ---- sharing ---- */
+
+/* A vector that nobody begins is not worth the opening of its image. */
+#define WORTH_JOINING 4
+
+static uint32
+vectors_left(const Reader *reader, int unit)
+{
+	uint32 n = unit_at(reader, unit)->unit.summary.nvectors;
+	uint32 next = pg_atomic_read_u32(&reader->deal->vector[unit]);
+
+	return next < n ? n - next : 0;
+}
+
+/* The image of which most is left to do; false: none is worth it. */
+static bool
+join_image(Reader *reader)
+{
+	uint32 most = WORTH_JOINING - 1;
+	ReaderCounters counters = reader->counters;
+	int best = -1;
+
+	for (int i = 0; i < reader->nunits; i++)
+	{
+		uint32 left = vectors_left(reader, i);
+
+		if (left > most && unit_wanted(reader, unit_at(reader, i)))
+		{
+			most = left;
+			best = i;
+		}
+	}
+	if (best < 0)
+		return false;
+	reader->next = best + 1;
+	(void) open_image(reader, unit_at(reader, best), false);
+	reader->counters = counters; /* whoever began it has counted it */
+	return true;
+}
+
+static bool
+open_dealt(Reader *reader)
+{
+	uint32 i;
+
+	if (pg_atomic_read_u32(&reader->deal->unit) >= (uint32) reader->nunits ||
+		(i = pg_atomic_fetch_add_u32(&reader->deal->unit, 1)) >= (uint32) reader->nunits)
+		return join_image(reader);
+	reader->next = (int) i + 1;
+	if (!open_image(reader, unit_at(reader, (int) i), false))
+		pg_atomic_write_u32(&reader->deal->vector[i], PG_INT32_MAX);
+	return true;
+}
+
+/* The next vector of the image at hand that is ours; false: there are no more. */
+static bool
+take_vector(Reader *reader, uint32 *v)
+{
+	uint32 n = image_summary(reader->image)->nvectors;
+
+	if (reader->deal)
+		*v = pg_atomic_fetch_add_u32(&reader->deal->vector[reader->next - 1], 1);
+	else
+		*v = reader->vector++;
+	return *v < n;
+}
+
 /* Go to the next image; it may turn out that nothing of it is wanted. false: there are no more. */
 static bool
 open_next(Reader *reader)
 {
 	close_image(reader);
+	if (reader->deal)
+		return open_dealt(reader);
 	if (reader->next >= reader->nunits)
 		return false;
 	(void) open_image(reader, unit_at(reader, reader->next++), false);
@@ -133,12 +210,12 @@ split_traces(Reader *reader, Batch *batch)
 	Column *id;
 	uint8 *skip;
 
-	if (!reader->split)
+	if (!reader->elsewhere)
 		return NULL;
 	id = batch_column(batch, LEVEL_TRACE, TC_ID);
 	skip = arena_alloc0(reader->arena, id->n + 1);
 	for (uint32_t t = 0; t < id->n; t++)
-		skip[t] = split_has(reader->split, reader->unit->tenant, id->fixed + 16 * (size_t) t);
+		skip[t] = split_set_has(reader->elsewhere, reader->unit->tenant, id->fixed + 16 * (size_t) t);
 	return skip;
 }
 
@@ -181,11 +258,10 @@ visible_rows(Reader *reader, uint64 first_row, Batch *batch)
 	return rows;
 }
 
-/* The next vector of the image at hand; false when it is not wanted. */
+/* A vector of the image at hand; false when it is not wanted. */
 static bool
-read_vector(Reader *reader, ReaderUnit *out)
+read_vector(Reader *reader, uint32 v, ReaderUnit *out)
 {
-	uint32 v = reader->vector++;
 	const ImageVector *info = image_vector_info(reader->image, v);
 
 	if (!range_wanted(reader, (uint64) info->start_min, (uint64) info->start_max, (uint64) info->end_max))
@@ -240,7 +316,10 @@ find_split(Reader *reader)
 		return;
 	reader->split = split_find(reader->source, &request);
 	if (reader->split)
+	{
 		reader->counters.split_traces = split_count(reader->split);
+		reader->elsewhere = split_ids(reader->split);
+	}
 }
 
 /*
@@ -252,7 +331,7 @@ split_first(const Reader *reader)
 {
 	uint64 start;
 
-	if (!reader->split || reader->split_done)
+	if (!reader->split || reader->split_done || (reader->deal && !reader->request.newest))
 		return false;
 	if (!reader->request.newest || reader->next >= reader->nunits || !split_peek(reader->split, &start))
 		return true;
@@ -264,16 +343,17 @@ reader_next(Reader *reader, ReaderUnit *out)
 {
 	MemoryContext old = MemoryContextSwitchTo(reader->context);
 	bool found = false;
+	uint32 v;
 
 	if (!reader->started)
 		find_split(reader);
 	while (!found)
 	{
-		if (reader->image && reader->vector < image_summary(reader->image)->nvectors)
-			found = read_vector(reader, out);
+		if (reader->image && take_vector(reader, &v))
+			found = read_vector(reader, v, out);
 		else if (split_first(reader))
 			found = read_split(reader, out);
-		else if (!open_next(reader))
+		else if (!open_next(reader) && !(found = read_split(reader, out)))
 			break;
 	}
 	MemoryContextSwitchTo(old);
@@ -308,11 +388,67 @@ void
 reader_gather_again(Reader *reader, const uint8 *ids, uint32 n)
 {
 	close_image(reader);
+	reader->deal = NULL;
 	reader->next = reader->nunits;
 	if (!reader->split)
 		return;
 	split_select(reader->split, ids, n);
 	reader->split_done = false;
+}
+
+/* ---- one of several readers ---- */
+
+const SplitSet *
+reader_prepare(Reader *reader)
+{
+	MemoryContext old = MemoryContextSwitchTo(reader->context);
+
+	if (!reader->started)
+		find_split(reader);
+	MemoryContextSwitchTo(old);
+	return reader->elsewhere;
+}
+
+Size
+reader_deal_size(const Reader *reader)
+{
+	return offsetof(ReaderDeal, vector) + reader->nunits * sizeof(pg_atomic_uint32);
+}
+
+void
+reader_deal_init(const Reader *reader, ReaderDeal *deal)
+{
+	deal->nunits = (uint32) reader->nunits;
+	pg_atomic_init_u32(&deal->unit, 0);
+	for (int i = 0; i < reader->nunits; i++)
+		pg_atomic_init_u32(&deal->vector[i], 0);
+}
+
+void
+reader_share(Reader *reader, ReaderDeal *deal)
+{
+	Assert(!reader->request.image && deal->nunits == (uint32) reader->nunits);
+	reader->deal = deal;
+}
+
+void
+reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere)
+{
+	reader_share(reader, deal);
+	reader->started = true;
+	reader->elsewhere = elsewhere;
+	reader->counters = (ReaderCounters){0};
+}
+
+uint64
+reader_rows(const Reader *reader)
+{
+	uint64 rows = 0;
+
+	for (int i = 0; i < reader->nunits; i++)
+		if (unit_wanted(reader, unit_at(reader, i)))
+			rows += unit_at(reader, i)->unit.nrows;
+	return rows;
 }
 
 ReaderCounters
@@ -324,6 +460,18 @@ reader_counters(const Reader *reader)
 	if (reader->image)
 		c.bytes_read += image_counters(reader->image).bytes_read;
 	return c;
+}
+
+void
+reader_counters_add(ReaderCounters *sum, const ReaderCounters *more)
+{
+	sum->segments += more->segments;
+	sum->segments_read += more->segments_read;
+	sum->vectors += more->vectors;
+	sum->vectors_read += more->vectors_read;
+	sum->recent += more->recent;
+	sum->split_traces += more->split_traces;
+	sum->bytes_read += more->bytes_read;
 }
 
 void

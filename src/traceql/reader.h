@@ -15,8 +15,11 @@
 #ifndef TEMPO_TRACEQL_READER_H
 #define TEMPO_TRACEQL_READER_H
 
+#include "postgres.h"
+#include "port/atomics.h"
 #include "traceql/eval/eval.h"
 #include "traceql/source.h"
+#include "traceql/split_set.h"
 
 typedef struct ReaderRequest
 {
@@ -57,6 +60,17 @@ typedef struct ReaderCounters
 	uint64 bytes_read;
 } ReaderCounters;
 
+/*
+ * What several readers of one source share, in shared memory: who reads what. A reader begins with an image
+ * that nobody has begun; when there are none it takes vectors of those that others have not finished.
+ */
+typedef struct ReaderDeal
+{
+	uint32 nunits;
+	pg_atomic_uint32 unit;                          /* the next that nobody has begun */
+	pg_atomic_uint32 vector[FLEXIBLE_ARRAY_MEMBER]; /* by unit: the next that nobody has */
+} ReaderDeal;
+
 typedef struct Reader Reader;
 
 extern Reader *reader_begin(Source *source, const ReaderRequest *request);
@@ -67,7 +81,20 @@ extern void reader_again(Reader *reader, uint64 place, ReaderUnit *unit);
 /* Of the traces gathered from several images, let reader_next() give these again: n ids of 16 bytes, sorted.
  */
 extern void reader_gather_again(Reader *reader, const uint8 *ids, uint32 n);
+/*
+ * Sharing, before the first reader_next(), see parallel.h; only without request.image. By traces, the one
+ * reader that has found the split traces (reader_prepare; NULL: there are none) also gathers them, after
+ * everything else unless request.newest. The others are told which they are with the deal.
+ */
+extern const SplitSet *reader_prepare(Reader *reader);
+extern Size reader_deal_size(const Reader *reader);
+extern void reader_deal_init(const Reader *reader, ReaderDeal *deal);
+extern void reader_share(Reader *reader, ReaderDeal *deal);
+extern void reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere);
+/* Rows in images that are wanted. */
+extern uint64 reader_rows(const Reader *reader);
 extern ReaderCounters reader_counters(const Reader *reader);
+extern void reader_counters_add(ReaderCounters *sum, const ReaderCounters *more);
 extern void reader_end(Reader *reader);
 
 #endif

@@ -44,6 +44,17 @@ extern int source_tenant(Source *source, Str tenant);
 /* The tenant of a segment, read from its first row; -1 when it is not the one asked for. */
 extern int source_segment_tenant(Source *source, SourceUnit *unit, Image *image);
 
+/* ---- source_share.c ---- */
+
+/* Bytes that describe an opened source, for other processes under the same snapshot; at is MAXALIGNed. */
+extern Size source_share_size(const Source *source);
+extern void source_share_write(const Source *source, char *at);
+/*
+ * The source that such bytes describe: rights were checked, and units listed, where they were written.
+ * Bitmaps of visible rows stay where they are.
+ */
+extern Source *source_attach(MemoryContext context, Snapshot snapshot, char *at);
+
 /* ---- policy.c ---- */
 
 /*

@@ -44,10 +44,22 @@ split_lookup(const Split *split, int tenant, const uint8 *id)
 	return hash_search(split->traces, &key, HASH_FIND, NULL);
 }
 
-bool
-split_has(const Split *split, int tenant, const uint8 *trace_id)
+const SplitSet *
+split_ids(const Split *split)
 {
-	return split_lookup(split, tenant, trace_id) != NULL;
+	return split->set;
+}
+
+static void
+make_set(Split *split)
+{
+	HASH_SEQ_STATUS seq;
+	SplitTrace *trace;
+
+	split->set = split_set_make(split_count(split));
+	hash_seq_init(&seq, split->traces);
+	while ((trace = hash_seq_search(&seq)) != NULL)
+		split_set_add(split->set, &trace->key);
 }
 
 uint64
@@ -334,6 +346,7 @@ split_find(Source *source, const SplitRequest *request)
 	MemoryContext old = MemoryContextSwitchTo(split->context);
 
 	find_parts(split);
+	make_set(split);
 	split_prepare(split);
 	MemoryContextSwitchTo(old);
 	if (split_count(split) > 0)

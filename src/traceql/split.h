@@ -12,13 +12,8 @@
 #include "postgres.h"
 #include "traceql/eval/eval.h"
 #include "traceql/source.h"
+#include "traceql/split_set.h"
 #include "utils/hsearch.h"
-
-typedef struct SplitKey
-{
-	uint8 id[16];
-	int32 tenant;
-} SplitKey;
 
 typedef struct SplitTrace
 {
@@ -66,6 +61,7 @@ typedef struct Split
 	MemoryContext context;
 	Arena *scratch;
 	HTAB *traces;
+	SplitSet *set; /* the same, once all are found */
 	uint32 ninputs;
 	uint32 cap_inputs;
 	SplitInput *inputs;
@@ -82,7 +78,8 @@ typedef struct Split
 
 /* Find them; NULL when there are none. What can match is ready to be read by split_next(). */
 extern Split *split_find(Source *source, const SplitRequest *request);
-extern bool split_has(const Split *split, int tenant, const uint8 *trace_id);
+/* The traces found. */
+extern const SplitSet *split_ids(const Split *split);
 extern uint64 split_count(const Split *split);
 /* Put the traces that may match in order. (split_gather.c) */
 extern void split_prepare(Split *split);

@@ -4,6 +4,7 @@
  */
 #include "traceql/timeline.h"
 
+#include "traceql/parallel.h"
 #include "traceql/query.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -13,7 +14,8 @@
 typedef struct Running
 {
 	MemoryContext context;
-	const TimelineRequest *request;
+	Str query;
+	uint32 exemplars;
 	Source *source;
 	Reader *reader;
 	MetricsRange range;
@@ -33,8 +35,8 @@ free_plan(void *plan)
 static void
 plan_query(Running *r, Arena *arena)
 {
-	Str text = r->request->query;
-	TraceqlQuery *query = query_parse(arena, str_of(arena_dup(arena, text.p, text.len), text.len));
+	TraceqlQuery *query =
+		query_parse(arena, str_of(arena_dup(arena, r->query.p, r->query.len), r->query.len));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	const char *why;
 
@@ -109,39 +111,39 @@ find_starts(Running *r)
 
 /* false: there is no span to begin or end with. */
 static bool
-complete_range(Running *r, uint64 *start, uint64 *end)
+complete_range(Running *r, const TimelineRequest *request, uint64 *start, uint64 *end)
 {
 	Starts starts;
 
-	*start = r->request->start;
-	*end = r->request->end;
-	if (r->request->has_start && r->request->has_end)
+	*start = request->start;
+	*end = request->end;
+	if (request->has_start && request->has_end)
 		return true;
 	starts = find_starts(r);
 	if (starts.first > starts.last)
 		return false;
 	/* The start is not part of a range. */
-	if (!r->request->has_start)
+	if (!request->has_start)
 		*start = starts.first > 0 ? starts.first - 1 : 0;
-	if (!r->request->has_end)
+	if (!request->has_end)
 		*end = Max(starts.last, *start + 1);
 	return true;
 }
 
 static bool
-find_range(Running *r)
+find_range(Running *r, const TimelineRequest *request)
 {
 	uint64 start;
 	uint64 end;
 	uint64 step;
 
-	if (!complete_range(r, &start, &end))
+	if (!complete_range(r, request, &start, &end))
 		return false;
 	if (end <= start)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("end must be greater than start")));
-	if (r->request->instant)
+	if (request->instant)
 		return metrics_instant(start, end, &r->range);
-	step = r->request->step ? r->request->step : metrics_default_step(start, end);
+	step = request->step ? request->step : metrics_default_step(start, end);
 	if (!metrics_align(start, end, step, &r->range))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("step is too small for the range: there would be more than %d intervals",
@@ -164,7 +166,7 @@ static void
 begin_run(Running *r, Arena *arena)
 {
 	MetricsOptions options = {
-		.range = r->range, .exemplars = r->request->exemplars, .max_trace = query_max_trace_spans()};
+		.range = r->range, .exemplars = r->exemplars, .max_trace = query_max_trace_spans()};
 	TraceqlHooks hooks = query_hooks;
 
 	hooks.ctx = r->context;
@@ -175,7 +177,7 @@ begin_run(Running *r, Arena *arena)
 }
 
 static void
-read_units(Running *r)
+begin_reading(Running *r)
 {
 	MetricsReading reading = metrics_reading(r->plan);
 	ReaderRequest request = {.spans = reading == METRICS_BY_SPANS,
@@ -186,10 +188,17 @@ read_units(Running *r)
 							 .to = (int64) metrics_time(&r->range, r->range.n - 1),
 							 .wanted = starts_wanted,
 							 .ctx = r};
-	ReaderUnit unit;
 
 	request.run = metrics_run_need(r->run, &request.need);
 	r->reader = reader_begin(r->source, &request);
+}
+
+static void
+read_units(Running *r)
+{
+	MetricsReading reading = metrics_reading(r->plan);
+	ReaderUnit unit;
+
 	while (reader_next(r->reader, &unit))
 	{
 		MetricsUnit observed = {unit.batch, unit.source, unit.skip, unit.rows, METRICS_ALL};
@@ -204,22 +213,117 @@ read_units(Running *r)
 	}
 }
 
+/* ---- in several processes ---- */
+
+/* What a worker has to know, then the query. */
+typedef struct Task
+{
+	MetricsRange range;
+	uint32 exemplars;
+} Task;
+
+/* What a worker has done, then a partial. */
+typedef struct Done
+{
+	MetricsCounters counters;
+	ReaderCounters read;
+} Done;
+
+static Parallel *
+begin_workers(Running *r, Arena *arena)
+{
+	Task task = {.range = r->range, .exemplars = r->exemplars};
+	ParallelJob job = {.entry = "tempo_timeline_worker", .row_cost = metrics_plan_cost(r->plan)};
+	Buf buf;
+
+	buf_init(&buf, arena, sizeof(task) + r->query.len);
+	buf_put(&buf, &task, sizeof(task));
+	buf_put(&buf, r->query.p, r->query.len);
+	job.task = str_of((char *) buf.p, buf.len);
+	return parallel_begin(r->source, r->reader, &job);
+}
+
 static void
-run(Running *r, Snapshot snapshot, Timeline *out, MemoryContext out_context)
+work(ParallelWorker *w)
+{
+	Running r = {.context = w->context, .source = w->source};
+	Arena *arena = store_arena(w->context);
+	Task task;
+	Done done = {{0}};
+
+	memcpy(&task, w->task.p, sizeof(task));
+	r.query = str_of(w->task.p + sizeof(task), w->task.len - sizeof(task));
+	r.range = task.range;
+	r.exemplars = task.exemplars;
+	plan_query(&r, arena);
+	begin_run(&r, arena);
+	begin_reading(&r);
+	parallel_follow(w, r.reader);
+	read_units(&r);
+	done.counters = *metrics_run_counters(r.run);
+	done.read = reader_counters(r.reader);
+	reader_end(r.reader);
+	buf_put(w->answer, &done, sizeof(done));
+	metrics_partial_write(r.run, w->answer);
+}
+
+void
+tempo_timeline_worker(dsm_segment *seg, shm_toc *toc)
+{
+	parallel_work(seg, toc, work);
+}
+
+static void
+take_answer(Running *r, Str answer, Timeline *out)
+{
+	Done done;
+
+	memcpy(&done, answer.p, sizeof(done));
+	out->counters.units += done.counters.units;
+	out->counters.spans += done.counters.spans;
+	out->counters.observed += done.counters.observed;
+	reader_counters_add(&out->read, &done.read);
+	query_check_memory(r->context);
+	if (!metrics_partial_merge(r->run, str_of(answer.p + sizeof(done), answer.len - sizeof(done))))
+		elog(ERROR, "malformed partial result of a metrics query");
+}
+
+/* ---- all of it ---- */
+
+static void
+observe(Running *r, Arena *arena, Timeline *out)
+{
+	Parallel *parallel;
+	Str answer;
+
+	begin_reading(r);
+	parallel = begin_workers(r, arena);
+	read_units(r);
+	out->counters = *metrics_run_counters(r->run);
+	out->read = reader_counters(r->reader);
+	if (parallel)
+	{
+		out->workers = (uint32) parallel_workers(parallel);
+		while (parallel_next(parallel, &answer))
+			take_answer(r, answer, out);
+		parallel_end(parallel);
+	}
+	reader_end(r->reader);
+}
+
+static void
+run(Running *r, const TimelineRequest *request, Snapshot snapshot, Timeline *out, MemoryContext out_context)
 {
 	Arena *arena = store_arena(r->context);
 
 	plan_query(r, arena);
-	r->source = source_open(r->context, snapshot, r->request->tenant);
+	r->source = source_open(r->context, snapshot, request->tenant);
 	out->result = MemoryContextAllocZero(out_context, sizeof(MetricsResult));
-	if (find_range(r))
+	if (find_range(r, request))
 	{
 		begin_run(r, arena);
-		read_units(r);
+		observe(r, arena, out);
 		out->result = metrics_finish(r->run, store_arena(out_context));
-		out->counters = *metrics_run_counters(r->run);
-		out->read = reader_counters(r->reader);
-		reader_end(r->reader);
 	}
 	source_close(r->source);
 }
@@ -229,12 +333,12 @@ timeline_run(const TimelineRequest *request)
 {
 	MemoryContext old = CurrentMemoryContext;
 	Timeline *out = palloc0(sizeof(Timeline));
-	Running r = {.request = request};
+	Running r = {.query = request->query, .exemplars = request->exemplars};
 	Snapshot snapshot = RegisterSnapshot(GetActiveSnapshot());
 
 	r.context = AllocSetContextCreate(old, "traceql metrics", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(r.context);
-	run(&r, snapshot, out, old);
+	run(&r, request, snapshot, out, old);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(r.context);
 	UnregisterSnapshot(snapshot);

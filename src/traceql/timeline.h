@@ -14,6 +14,8 @@
 
 #include "postgres.h"
 #include "traceql/metrics/metrics.h"
+#include "storage/dsm.h"
+#include "storage/shm_toc.h"
 #include "traceql/reader.h"
 
 typedef struct TimelineRequest
@@ -32,6 +34,7 @@ typedef struct TimelineRequest
 typedef struct Timeline
 {
 	MetricsResult *result;
+	uint32 workers; /* that took part beside this process */
 	MetricsCounters counters;
 	ReaderCounters read;
 } Timeline;
@@ -41,5 +44,8 @@ typedef struct Timeline
  * not behind the start, or more than METRICS_MAX_INTERVALS; 53400, 22000, 42501, 42P01 as for searches.
  */
 extern Timeline *timeline_run(const TimelineRequest *request);
+
+/* Where workers begin. */
+extern PGDLLEXPORT void tempo_timeline_worker(dsm_segment *seg, shm_toc *toc);
 
 #endif

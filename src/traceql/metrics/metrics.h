@@ -73,6 +73,8 @@ typedef enum MetricsReading
 	METRICS_BY_BOTH    /* both: whole traces where they are, others in pieces and once more gathered */
 } MetricsReading;
 extern MetricsReading metrics_reading(const MetricsPlan *plan);
+/* Work on a span, as a multiple of what counting it takes. */
+extern double metrics_plan_cost(const MetricsPlan *plan);
 /* Attributes and intrinsics the query speaks of, leaf by leaf; NULL past the last. */
 extern const TraceqlAttr *metrics_plan_attribute(const MetricsPlan *plan, uint32_t i);
 

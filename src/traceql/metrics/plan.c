@@ -143,6 +143,20 @@ metrics_reading(const MetricsPlan *plan)
 	return plan->reading;
 }
 
+double
+metrics_plan_cost(const MetricsPlan *plan)
+{
+	double cost = 0;
+
+	for (uint32_t i = 0; i < plan->nleaves; i++)
+	{
+		const LeafPlan *leaf = &plan->leaves[i];
+
+		cost += leaf->fold == FOLD_COMPARE ? 25 : plan_local(leaf->spans) ? 1 : 5;
+	}
+	return cost;
+}
+
 const TraceqlAttr *
 metrics_plan_attribute(const MetricsPlan *plan, uint32_t i)
 {
