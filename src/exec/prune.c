@@ -172,20 +172,43 @@ pruner_keeps_unit(const Pruner *p, const StoreUnit *unit)
 /* More ids than this are not worth a probe each: the vectors' ranges remain. */
 #define MAX_BLOOM_PROBES 1000
 
-bool
-pruner_keeps_image(const Pruner *p, Image *image)
+/* Vectors that may hold one of the traces; NULL: none does. */
+static Bitmapset *
+trace_vectors(const Pruner *p, Image *image)
 {
-	if (!p->by_trace || p->ntraces > MAX_BLOOM_PROBES)
-		return true;
+	Bitmapset *vectors = NULL;
+
 	for (int i = 0; i < p->ntraces; i++)
-		if (image_maybe_trace(image, p->traces + i * TRACE_ID_BYTES))
-			return true;
-	return false;
+	{
+		const uint8 *id = p->traces + i * TRACE_ID_BYTES;
+		int64 v = image_maybe_trace(image, id) ? image_find_trace(image, id, 0) : -1;
+
+		for (; v >= 0; v = image_find_trace(image, id, (uint32) v + 1))
+			vectors = bms_add_member(vectors, (int) v);
+	}
+	return vectors;
 }
 
 bool
-pruner_keeps_vector(const Pruner *p, const ImageVector *v)
+pruner_keeps_image(Pruner *p, Image *image)
 {
-	return time_meets(p, (uint64) v->start_min, (uint64) v->start_max) &&
-		   traces_meet(p, v->trace_min, v->trace_max);
+	MemoryContext old;
+
+	bms_free(p->vectors);
+	p->vectors = NULL;
+	p->by_vector = p->by_trace && p->ntraces <= MAX_BLOOM_PROBES;
+	if (!p->by_vector)
+		return true;
+	old = MemoryContextSwitchTo(p->econtext->ecxt_per_query_memory);
+	p->vectors = trace_vectors(p, image);
+	MemoryContextSwitchTo(old);
+	return p->vectors != NULL;
+}
+
+bool
+pruner_keeps_vector(const Pruner *p, const ImageVector *info, uint32 v)
+{
+	return time_meets(p, (uint64) info->start_min, (uint64) info->start_max) &&
+		   (p->by_vector ? bms_is_member((int) v, p->vectors)
+						 : traces_meet(p, info->trace_min, info->trace_max));
 }

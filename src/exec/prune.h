@@ -26,6 +26,9 @@ typedef struct Pruner
 	bool by_trace;
 	uint8 *traces; /* sorted, 16 bytes each */
 	int ntraces;
+	/* Of the image asked about last. */
+	bool by_vector;
+	Bitmapset *vectors; /* those that may hold one of the traces */
 } Pruner;
 
 /* exprs and codes as make_plan() in plan/paths.c laid them down. */
@@ -33,8 +36,8 @@ extern Pruner *pruner_create(PlanState *parent, List *exprs, List *codes);
 /* Evaluate the values; after begin and every rescan. */
 extern void pruner_evaluate(Pruner *p);
 extern bool pruner_keeps_unit(const Pruner *p, const StoreUnit *unit);
-/* The unit is open: bloom filter. */
-extern bool pruner_keeps_image(const Pruner *p, Image *image);
-extern bool pruner_keeps_vector(const Pruner *p, const ImageVector *v);
+/* The unit is open: bloom filter, index of traces. Then its vectors can be asked about. */
+extern bool pruner_keeps_image(Pruner *p, Image *image);
+extern bool pruner_keeps_vector(const Pruner *p, const ImageVector *info, uint32 v);
 
 #endif

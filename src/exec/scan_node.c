@@ -293,7 +293,7 @@ keep_vector(TempoScanState *s, int unit, uint32 v)
 {
 	Cursor *cur = s->cursor;
 
-	if (cur->units[unit].has_range && !pruner_keeps_vector(s->pruner, image_vector_info(cur->image, v)))
+	if (cur->units[unit].has_range && !pruner_keeps_vector(s->pruner, image_vector_info(cur->image, v), v))
 		return false;
 	return s->filter == NULL || column_filter_keeps_vector(s->filter, cur, v);
 }

@@ -3,8 +3,8 @@
  *	  Marking the split traces of a segment being written.
  *
  * Looked at: segments of the same tenant, in this table (those that stay) and in its siblings (all that
- * the snapshot sees; the merge lock keeps others from adding some). By the range of ids, then the bloom
- * filter, then the trace table. Other segments are not changed: readers take the union of all marks.
+ * the snapshot sees; the merge lock keeps others from adding some). By the bloom filter, then the index of
+ * traces, then the trace table. Other segments are not changed: readers take the union of all marks.
  */
 #include "postgres.h"
 
@@ -19,12 +19,6 @@
 #include "merge/merge.h"
 #include "store/split.h"
 
-static bool
-ranges_meet(const ImageSummary *s, const uint8 *first, const uint8 *last)
-{
-	return memcmp(s->trace_min, last, 16) <= 0 && memcmp(first, s->trace_max, 16) <= 0;
-}
-
 /* Marks traces of batch that are in this segment too. */
 static bool
 mark_against(Relation rel, Snapshot snapshot, const StoreUnit *unit, Batch *batch)
@@ -36,8 +30,6 @@ mark_against(Relation rel, Snapshot snapshot, const StoreUnit *unit, Batch *batc
 	TraceFinder finder;
 	bool any = false;
 
-	if (ids->n == 0 || !ranges_meet(&unit->summary, ids->fixed, ids->fixed + (Size) (ids->n - 1) * 16))
-		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "tempo split marks", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	store_trace_finder(&finder, store_open(rel, snapshot, unit, store_arena(context)));

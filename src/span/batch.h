@@ -5,7 +5,7 @@
  *
  * A batch has up to four levels of rows. LEVEL_SPAN rows are the table's rows. Under the span profile
  * each span also has LEVEL_EVENT and LEVEL_LINK rows (a contiguous run each, see event_first and
- * link_first), and a batch that is sorted by (trace id, start) has LEVEL_TRACE rows (trace_first). A
+ * link_first), and a batch whose traces are sorted has LEVEL_TRACE rows (trace_first). A
  * table without the profile has LEVEL_SPAN only, one column per attribute number.
  *
  * Columns are positional: value i belongs to row i. Attributes of spans, events and links are different:
@@ -184,7 +184,7 @@ struct Batch
 {
 	Arena *arena;
 	bool spans;  /* has the span profile */
-	bool sorted; /* by (trace id, start, then as it came); LEVEL_TRACE is there */
+	bool sorted; /* spans of a trace together, by start; traces mostly by start. LEVEL_TRACE is there */
 	RowSet level[NLEVELS];
 	uint32_t *event_first; /* nrows + 1 */
 	uint32_t *link_first;  /* nrows + 1 */
@@ -234,6 +234,8 @@ extern void batch_attributes(Batch *b, Level level, uint32_t row, Buf *out);
 extern void batch_some_attributes(Batch *b, Level level, uint32_t row, const uint8_t *wanted, Buf *out);
 /* Do rows x and y of LEVEL_SPAN have equal values in columns first to last? None may be COL_FIXED. */
 extern bool batch_same_values(Batch *b, uint32_t first, uint32_t last, uint32_t x, uint32_t y);
+/* Position of a trace in LEVEL_TRACE, -1: it is not there. Sorted batches only. */
+extern int64_t batch_find_trace(Batch *b, const uint8_t trace_id[16]);
 /* Load everything (tests, check). */
 extern void batch_load_all(Batch *b);
 
@@ -333,7 +335,10 @@ extern Batch *batch_gather(Arena *arena, Batch **inputs, uint32_t ninputs, const
  */
 extern Batch *batch_gather_lazy(Arena *arena, Batch **inputs, uint32_t ninputs, const RowRef *rows,
 								uint32_t nrows);
-/* Row references sorted by (trace id, start, input, row). Span profile only. */
+/*
+ * Row references sorted by trace, then by (start, input, row); traces by (start of the earliest span, id).
+ * Span profile only.
+ */
 extern RowRef *batch_sort(Arena *arena, Batch **inputs, uint32_t ninputs, uint32_t *nrows);
 /* Make LEVEL_TRACE of a batch whose rows are in batch_sort order; sets sorted. TC_SPLIT is left 0. */
 extern void batch_make_traces(Batch *b);

@@ -34,6 +34,17 @@ batch_link_first(Batch *b)
 	return b->link_first;
 }
 
+int64_t
+batch_find_trace(Batch *b, const uint8_t trace_id[16])
+{
+	const Column *ids = batch_column(b, LEVEL_TRACE, TC_ID);
+
+	for (uint32_t t = 0; t < ids->n; t++)
+		if (memcmp(ids->fixed + 16 * (size_t) t, trace_id, 16) == 0)
+			return t;
+	return -1;
+}
+
 AttrColumn *
 batch_attr_column(Batch *b, Level level, uint32_t index)
 {

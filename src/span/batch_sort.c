@@ -1,10 +1,10 @@
 /*
  * batch_sort.c
- *	  Rows by (trace id, start), and the table of traces of rows in that order.
+ *	  Rows by trace, traces by their start, and the table of traces of rows in that order.
  *
  * Spans of a trace come together soon, so there are far fewer traces than spans: trace ids are numbered
- * by hashing, the distinct ids sorted, the spans dealt out to their traces by counting, and only then
- * sorted by start within each trace, where a handful are left.
+ * by hashing, the traces sorted, the spans dealt out to their traces by counting, and only then sorted by
+ * start within each trace, where a handful are left.
  */
 #include "span/batch.h"
 #include "span/intern.h"
@@ -15,6 +15,7 @@ typedef struct TraceKey
 {
 	uint64_t hi; /* the id as two big-endian numbers */
 	uint64_t lo;
+	uint64_t start; /* the earliest of its spans */
 	uint32_t number;
 	uint32_t spans;
 } TraceKey;
@@ -86,6 +87,7 @@ trace_number(TraceTable *t, Arena *arena, const uint8_t *id)
 
 		k->hi = hi;
 		k->lo = lo;
+		k->start = UINT64_MAX;
 		k->number = t->n - 1;
 		k->spans = 0;
 		t->slots[slot] = t->n;
@@ -99,6 +101,8 @@ key_cmp(const void *a, const void *b)
 	const TraceKey *x = a;
 	const TraceKey *y = b;
 
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
 	if (x->hi != y->hi)
 		return x->hi < y->hi ? -1 : 1;
 	return (x->lo > y->lo) - (x->lo < y->lo);
@@ -118,32 +122,51 @@ insertion_sort_keys(TraceKey *k, uint32_t n)
 	}
 }
 
-/* Ids are mostly random: deal them out by their top bits, then few are left in each bucket. */
+/* How far down a start minus the least one has to be shifted to be the number of one of 2^bits buckets. */
+static int
+bucket_shift(const TraceTable *t, int bits, uint64_t *least)
+{
+	uint64_t most = 0;
+	int shift = 0;
+
+	*least = UINT64_MAX;
+	for (uint32_t i = 0; i < t->n; i++)
+	{
+		*least = t->keys[i].start < *least ? t->keys[i].start : *least;
+		most = t->keys[i].start > most ? t->keys[i].start : most;
+	}
+	while (t->n && (most - *least) >> shift >> bits)
+		shift++;
+	return shift;
+}
+
+/* Starts are mostly spread evenly: deal the traces out by time, then few are left in each bucket. */
 static TraceKey *
 sort_keys(const TraceTable *t, Arena *arena)
 {
-	int bits = 1;
-	uint32_t *start;
+	int bits = 1, shift;
+	uint32_t *end;
+	uint64_t least;
 	TraceKey *out = arena_alloc(arena, sizeof(TraceKey) * ((size_t) t->n + 1));
 
-	while (bits < 20 && (8u << bits) < t->n)
+	while (bits < 20 && (4u << bits) < t->n)
 		bits++;
-	start = arena_alloc0(arena, sizeof(uint32_t) * ((1u << bits) + 1));
+	shift = bucket_shift(t, bits, &least);
+	end = arena_alloc0(arena, sizeof(uint32_t) * ((1u << bits) + 1));
 	for (uint32_t i = 0; i < t->n; i++)
-		start[(t->keys[i].hi >> (64 - bits)) + 1]++;
+		end[((t->keys[i].start - least) >> shift) + 1]++;
 	for (uint32_t b = 0; b < 1u << bits; b++)
-		start[b + 1] += start[b];
+		end[b + 1] += end[b];
 	for (uint32_t i = 0; i < t->n; i++)
-		out[start[t->keys[i].hi >> (64 - bits)]++] = t->keys[i];
-	/* start[b] is now the end of bucket b */
+		out[end[(t->keys[i].start - least) >> shift]++] = t->keys[i];
 	for (uint32_t b = 0; b < 1u << bits; b++)
 	{
-		uint32_t from = b ? start[b - 1] : 0;
+		uint32_t from = b ? end[b - 1] : 0;
 
-		if (start[b] - from <= 32)
-			insertion_sort_keys(out + from, start[b] - from);
+		if (end[b] - from <= 32)
+			insertion_sort_keys(out + from, end[b] - from);
 		else
-			qsort(out + from, start[b] - from, sizeof(TraceKey), key_cmp);
+			qsort(out + from, end[b] - from, sizeof(TraceKey), key_cmp);
 	}
 	return out;
 }
@@ -198,14 +221,17 @@ number_traces(TraceTable *t, Arena *arena, Batch **inputs, uint32_t ninputs, uin
 	for (uint32_t b = 0; b < ninputs; b++)
 	{
 		const uint8_t *ids = batch_column(inputs[b], LEVEL_SPAN, SC_TRACE_ID)->fixed;
+		const int64_t *starts = batch_column(inputs[b], LEVEL_SPAN, SC_START)->i64;
 		uint32_t n = batch_nrows(inputs[b]);
 
 		for (uint32_t r = 0; r < n; r++)
 		{
 			uint32_t trace = trace_number(t, arena, ids + 16 * (size_t) r);
+			TraceKey *k = &t->keys[trace];
 
 			*of++ = trace;
-			t->keys[trace].spans++;
+			k->spans++;
+			k->start = (uint64_t) starts[r] < k->start ? (uint64_t) starts[r] : k->start;
 		}
 	}
 }

@@ -11,7 +11,8 @@
  * vectors of the image.
  *
  * Layout: fixed header | blocks and dictionaries | footer (leaf table, block index, vector table, zone
- * maps, trace-id bloom). The header has magic, format version, lengths of all areas, and a CRC.
+ * maps, trace-id bloom, index of traces). The header has magic, format version, lengths of all areas, and a
+ *CRC.
  */
 #ifndef TEMPO_IMAGE_H
 #define TEMPO_IMAGE_H
@@ -19,7 +20,8 @@
 #include "codec/codec.h"
 #include "span/batch.h"
 
-#define IMAGE_FORMAT_VERSION 1
+/* Written. Version 1, whose traces are sorted by id and which has no index of them, is read too. */
+#define IMAGE_FORMAT_VERSION 2
 
 /* Target rows in a vector of a segment; a larger trace makes a larger vector. */
 #define IMAGE_VECTOR_ROWS 4096
@@ -70,8 +72,11 @@ extern const ImageSummary *image_summary(const Image *image);
 extern const ImageVector *image_vector_info(const Image *image, uint32_t v);
 /* Does the image hold spans of this trace? false is certain. Reads 32 bytes of bloom. */
 extern bool image_maybe_trace(Image *image, const uint8_t trace_id[16]);
-/* First vector that may hold the trace, by the vector table, or -1. Exact up to the vector. */
-extern int64_t image_find_trace(Image *image, const uint8_t trace_id[16]);
+/*
+ * First vector from v on that may hold the trace, by the index of traces or the vector table, or -1. A vector
+ * not named does not hold it; one in some hundreds that is named does not either.
+ */
+extern int64_t image_find_trace(Image *image, const uint8_t trace_id[16], uint32_t v);
 /* A lazy batch over one vector; its columns, dictionaries included, are read when asked for. */
 extern Batch *image_vector(Image *image, uint32_t v, Arena *arena);
 

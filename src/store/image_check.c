@@ -4,6 +4,8 @@
  */
 #include "store/image_read.h"
 
+#include <stdlib.h>
+
 static void
 check_attrs(Image *image, Batch *b, Level level, uint64_t *values)
 {
@@ -81,11 +83,33 @@ check_trace_times(Image *image, Batch *b, uint32_t t)
 		image_corrupt(image, "start or duration of a trace");
 }
 
-/* Rows are in order of trace id and start, and the traces say what their spans say. */
+static int
+compare_ids(const void *x, const void *y)
+{
+	return memcmp(x, y, 16);
+}
+
+/* Every trace is there once, and the index leads to this vector. */
 static void
-check_sorted(Image *image, Batch *b)
+check_trace_ids(Image *image, Batch *b, uint32_t v)
 {
 	const uint8_t *id = batch_column(b, LEVEL_TRACE, TC_ID)->fixed;
+	uint32_t n = b->level[LEVEL_TRACE].nrows;
+	uint8_t *sorted = arena_dup(b->arena, id, (size_t) n * 16);
+
+	for (uint32_t t = 0; t < n; t++)
+		if (image_find_trace(image, id + (size_t) t * 16, v) != v)
+			image_corrupt(image, "trace missing from the index of traces");
+	qsort(sorted, n, 16, compare_ids);
+	for (uint32_t t = 1; t < n; t++)
+		if (memcmp(sorted + (size_t) (t - 1) * 16, sorted + (size_t) t * 16, 16) == 0)
+			image_corrupt(image, "spans of a trace apart");
+}
+
+/* Rows of a trace are together and in order of start, and the traces say what their spans say. */
+static void
+check_sorted(Image *image, Batch *b, uint32_t v)
+{
 	const int64_t *start = batch_column(b, LEVEL_SPAN, SC_START)->i64;
 	const int64_t *root = batch_column(b, LEVEL_TRACE, TC_ROOT)->i64;
 
@@ -93,8 +117,8 @@ check_sorted(Image *image, Batch *b)
 	{
 		uint32_t first = b->trace_first[t], end = b->trace_first[t + 1];
 
-		if (end == first || (t > 0 && memcmp(id + (size_t) (t - 1) * 16, id + (size_t) t * 16, 16) >= 0))
-			image_corrupt(image, "traces out of order");
+		if (end == first)
+			image_corrupt(image, "trace without spans");
 		for (uint32_t i = first + 1; i < end; i++)
 			if ((uint64_t) start[i] < (uint64_t) start[i - 1])
 				image_corrupt(image, "spans of a trace out of order");
@@ -102,6 +126,7 @@ check_sorted(Image *image, Batch *b)
 			image_corrupt(image, "root outside its trace");
 		check_trace_times(image, b, t);
 	}
+	check_trace_ids(image, b, v);
 }
 
 static void
@@ -131,7 +156,7 @@ check_vector(Image *image, uint32_t v, Arena *arena, uint64_t *values[NLEVELS])
 	check_times(image, b, info);
 	check_ids(image, b, info);
 	if (b->sorted)
-		check_sorted(image, b);
+		check_sorted(image, b, v);
 }
 
 void

@@ -39,6 +39,29 @@
 
 #define IMAGE_BLOOM_BITS      10
 
+/* Traces in a bucket of the index of traces, on average: what a lookup decodes. */
+#define IMAGE_BUCKET_TRACES 256
+
+typedef struct TraceIndex
+{
+	uint32_t nbuckets;    /* 0: there is none */
+	uint64_t len;         /* of the area: buckets, then the part with their lengths */
+	uint64_t lengths_len; /* of that part */
+} TraceIndex;
+
+/* Bucket of a trace in the index, by the hash of its id, and what is kept of the hash there. */
+static inline uint32_t
+image_bucket(uint64_t hash, uint32_t nbuckets)
+{
+	return (uint32_t) ((hash >> 32) * nbuckets >> 32);
+}
+
+static inline uint32_t
+image_fingerprint(uint64_t hash)
+{
+	return (uint32_t) (hash & 0xFFFF);
+}
+
 typedef enum LeafWhat
 {
 	LEAF_COLUMN,

@@ -37,9 +37,8 @@ image_add_base(Writer *w, Level level, const Leaf *leaf, const uint32_t *codes, 
 
 /* ---- parts ---- */
 
-/* What was written since start is a part: seal it. Returns its length; an empty part stays empty. */
-static uint64_t
-seal(Writer *w, size_t start)
+uint64_t
+image_seal(Writer *w, size_t start)
 {
 	uint32_t crc;
 
@@ -152,7 +151,7 @@ put_blocks(Writer *w, Leaf *leaf, const Series *s, const uint32_t *codes)
 		size_t at = w->out->len;
 
 		put_block(w, leaf, s, codes, s->first[v], s->first[v + 1]);
-		length[v] = (int64_t) seal(w, at);
+		length[v] = (int64_t) image_seal(w, at);
 	}
 	leaf->blocks_len = w->out->len - start;
 	if (w->nvectors == 1 || leaf->blocks_len == 0)
@@ -165,7 +164,7 @@ put_blocks(Writer *w, Leaf *leaf, const Series *s, const uint32_t *codes)
 	buf_prefix_length(w->out, start);
 	if (leaf->flags & LEAF_ZONES)
 		put_zones(w, s);
-	leaf->index_len = seal(w, start);
+	leaf->index_len = image_seal(w, start);
 }
 
 /* ---- choosing ---- */
@@ -218,7 +217,7 @@ put_dictionary(Writer *w, Leaf *leaf, const Coded *c)
 		codec_encode_i64(c->numbers, c->ndict, w->effort, w->out);
 	else if (c->dict)
 		codec_encode_bytes(c->dict, c->ndict, w->effort, w->out);
-	leaf->dict_len = seal(w, start);
+	leaf->dict_len = image_seal(w, start);
 }
 
 static void
@@ -229,7 +228,7 @@ put_table(Writer *w, Leaf *leaf, const CondBase *base, const Cond *cond)
 	codec_encode_u32(cond->count, base->ncodes, CODEC_SMALL, w->out);
 	buf_prefix_length(w->out, start);
 	codec_encode_u32(cond->codes, cond->npairs, CODEC_SMALL, w->out);
-	leaf->table_len = seal(w, start);
+	leaf->table_len = image_seal(w, start);
 }
 
 /* Dictionary, then codes or places in a table of another leaf. cond NULL: codes. */
@@ -371,7 +370,7 @@ image_write_coded(Writer *w, Leaf *leaf, const Series *s, Coded *c, const Buf *d
 	leaf->kind = COL_BYTES;
 	leaf->ndict = c->ndict;
 	buf_put(w->out, dict_part->p, dict_part->len);
-	leaf->dict_len = seal(w, start);
+	leaf->dict_len = image_seal(w, start);
 	write_coded(w, leaf, s, c, conditional ? &cond : NULL);
 	arena_reset(w->tmp);
 }

@@ -470,6 +470,20 @@ get_vectors(Cursor *c)
 /* ---- the whole ---- */
 
 static void
+get_trace_index(Cursor *c)
+{
+	TraceIndex *index = &c->image->index;
+
+	index->nbuckets = get_max(c, c->image->summary.ntraces, "index of traces");
+	if (index->nbuckets == 0)
+		return;
+	index->len = get(c);
+	index->lengths_len = get(c);
+	if (index->len > c->image->footer_off || index->lengths_len > index->len)
+		image_corrupt(c->image, "index of traces");
+}
+
+static void
 get_span_counts(Cursor *c)
 {
 	Image *im = c->image;
@@ -481,6 +495,8 @@ get_span_counts(Cursor *c)
 		image_corrupt(im, "number of traces");
 	im->summary.ntraces = get_max(c, im->summary.nrows, "number of traces");
 	im->nblocks = get_max(c, im->footer_off / 32, "length of the bloom filter");
+	if (im->version > 1)
+		get_trace_index(c);
 }
 
 static void
@@ -513,7 +529,8 @@ read_footer(Cursor *c)
 	if (im->nblocks)
 		bloom = (uint64_t) im->nblocks * 32 + (im->flags & IMAGE_COMPACT ? 0 : IMAGE_CRC_BYTES);
 	im->bloom_off = offset;
-	if (offset + bloom != im->footer_off)
+	im->index_off = offset + bloom;
+	if (offset + bloom + im->index.len != im->footer_off)
 		image_corrupt(im, "columns do not fill the image");
 	get_vectors(c);
 	if (c->p != c->end)
@@ -534,7 +551,8 @@ read_header(Image *im, uint32_t *footer_crc)
 		image_corrupt(im, "not an image");
 	if (codec_crc32c(h, 24) != load32(h + 24))
 		image_corrupt(im, "checksum of the header");
-	if (h[4] != IMAGE_FORMAT_VERSION)
+	im->version = h[4];
+	if (im->version < 1 || im->version > IMAGE_FORMAT_VERSION)
 		image_corrupt(im, "unknown format version");
 	im->flags = h[5];
 	if ((im->flags & ~IMAGE_FLAGS) || h[6] || h[7] ||
@@ -592,54 +610,4 @@ ImageCounters
 image_counters(const Image *image)
 {
 	return image->counters;
-}
-
-bool
-image_maybe_trace(Image *image, const uint8_t trace_id[16])
-{
-	uint64_t hash;
-	Arena *arena;
-	const uint8_t *block;
-	bool maybe;
-
-	if (image->summary.nrows == 0 || memcmp(trace_id, image->summary.trace_min, 16) < 0 ||
-		memcmp(trace_id, image->summary.trace_max, 16) > 0)
-		return false;
-	if (image->nblocks == 0)
-		return image->summary.ntraces > 2 || memcmp(trace_id, image->summary.trace_min, 16) == 0 ||
-			   memcmp(trace_id, image->summary.trace_max, 16) == 0;
-	hash = codec_hash64(trace_id, 16);
-	arena = arena_create_like(image->arena, 256);
-	block = image_fetch(image, image->bloom_off + bloom_offset(image->nblocks, hash), 32, arena);
-	maybe = bloom_maybe(block, 1, hash);
-	arena_destroy(arena);
-	return maybe;
-}
-
-int64_t
-image_find_trace(Image *image, const uint8_t trace_id[16])
-{
-	uint32_t lo = 0, hi = image->summary.nvectors;
-
-	/* vectors of a sorted image are in order of trace ids; others are looked at one by one */
-	if (!(image->flags & IMAGE_SORTED))
-	{
-		while (lo < hi && (memcmp(trace_id, image->vectors[lo].trace_min, 16) < 0 ||
-						   memcmp(trace_id, image->vectors[lo].trace_max, 16) > 0))
-			lo++;
-		return lo < hi && image->summary.nrows > 0 ? (int64_t) lo : -1;
-	}
-	while (lo < hi)
-	{
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (memcmp(image->vectors[mid].trace_max, trace_id, 16) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == image->summary.nvectors || image->summary.nrows == 0 ||
-		memcmp(trace_id, image->vectors[lo].trace_min, 16) < 0)
-		return -1;
-	return lo;
 }

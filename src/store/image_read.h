@@ -39,6 +39,7 @@ struct Image
 {
 	ImageSource source;
 	Arena *arena;
+	uint8_t version;
 	uint8_t flags;
 	const uint8_t *whole; /* compact images: all bytes */
 	uint64_t footer_off;
@@ -50,6 +51,9 @@ struct Image
 	uint32_t nleaves, max_leaves;
 	uint32_t nblocks; /* of the bloom filter */
 	uint64_t bloom_off;
+	TraceIndex index;
+	uint64_t index_off;
+	uint32_t *bucket; /* nbuckets + 1 offsets; NULL until asked for */
 	ImageCounters counters;
 };
 

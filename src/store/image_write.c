@@ -142,10 +142,12 @@ vector_ids(Writer *w, uint32_t v, ImageVector *info)
 
 	if (w->b->sorted)
 	{
+		const uint32_t *first = w->first[LEVEL_TRACE] + v;
+
 		id = batch_column(w->b, LEVEL_TRACE, TC_ID)->fixed;
-		info->ntraces = w->first[LEVEL_TRACE][v + 1] - w->first[LEVEL_TRACE][v];
-		memcpy(info->trace_min, id + (size_t) w->first[LEVEL_TRACE][v] * 16, 16);
-		memcpy(info->trace_max, id + ((size_t) w->first[LEVEL_TRACE][v + 1] - 1) * 16, 16);
+		info->ntraces = first[1] - first[0];
+		for (uint32_t t = first[0]; t < first[1]; t++)
+			widen_ids(info->trace_min, info->trace_max, id + (size_t) t * 16, t == first[0]);
 		return;
 	}
 	id = batch_column(w->b, LEVEL_SPAN, SC_TRACE_ID)->fixed;
@@ -229,29 +231,6 @@ summarize(Writer *w, const ImageVector *v, uint32_t ntraces, ImageSummary *s)
 	}
 }
 
-/* Two traces or fewer need no filter: the range of ids says as much. */
-static uint32_t
-write_bloom(Writer *w, const uint64_t *hashes, uint32_t n)
-{
-	uint32_t nblocks = bloom_blocks(n, IMAGE_BLOOM_BITS);
-	uint8_t *bloom;
-
-	if (n <= 2)
-		return 0;
-	bloom = buf_reserve(w->out, (size_t) nblocks * 32 + IMAGE_CRC_BYTES);
-	memset(bloom, 0, (size_t) nblocks * 32);
-	for (uint32_t i = 0; i < n; i++)
-		bloom_add(bloom, nblocks, hashes[i]);
-	w->out->len += (size_t) nblocks * 32;
-	if (!w->compact)
-	{
-		uint32_t crc = codec_crc32c(bloom, (size_t) nblocks * 32);
-
-		buf_put(w->out, &crc, IMAGE_CRC_BYTES);
-	}
-	return nblocks;
-}
-
 /* ---- header ---- */
 
 static void
@@ -299,6 +278,7 @@ image_encode_as(Batch *batch, CodecEffort effort, uint32_t vector_rows, bool com
 				.compact = compact};
 	uint64_t *hashes = NULL;
 	uint32_t ntraces = 0, nblocks = 0;
+	TraceIndex index = {0};
 	uint64_t footer_off;
 	ImageVector *vectors;
 	Buf footer;
@@ -315,12 +295,14 @@ image_encode_as(Batch *batch, CodecEffort effort, uint32_t vector_rows, bool com
 	if (batch->spans && batch_nrows(batch) > 0)
 	{
 		hashes = trace_hashes(&w, &ntraces);
-		nblocks = write_bloom(&w, hashes, ntraces);
+		nblocks = image_write_bloom(&w, hashes, ntraces);
+		if (batch->sorted)
+			image_write_trace_index(&w, hashes, ntraces, &index);
 	}
 	summarize(&w, vectors, ntraces, summary);
 	footer_off = out->len - w.start;
 	buf_init(&footer, w.arena, 1024);
-	image_write_footer(&w, vectors, summary, nblocks, &footer);
+	image_write_footer(&w, vectors, summary, nblocks, &index, &footer);
 	buf_put(out, footer.p, footer.len);
 	write_header(&w, footer_off, (uint32_t) footer.len);
 	arena_destroy(w.tmp);

@@ -54,6 +54,8 @@ typedef struct Series
 /* Cuts the batch; fills nvectors and first (image_vectors.c). */
 extern void image_make_vectors(Writer *w);
 
+/* What was written since start is a part: seal it. Returns its length; an empty part stays empty. */
+extern uint64_t image_seal(Writer *w, size_t start);
 /* A new leaf, to be filled by one of the functions below. */
 extern Leaf *image_new_leaf(Writer *w, Level level, LeafWhat what, uint32_t index);
 /* Chooses how the values are stored and writes them. keep_codes: codes of the leaf by value, for a base. */
@@ -74,8 +76,15 @@ extern void image_write_event_times(Writer *w, const uint32_t *first);
 extern void image_write_shapes(Writer *w, Level level);
 extern void image_write_attrs(Writer *w, Level level);
 
+/*
+ * Bloom filter of the hashes of n trace ids; returns its blocks. Index of the traces of a sorted batch, in
+ * their order; one vector needs none. (image_write_index.c)
+ */
+extern uint32_t image_write_bloom(Writer *w, const uint64_t *hashes, uint32_t n);
+extern void image_write_trace_index(Writer *w, const uint64_t *hashes, uint32_t n, TraceIndex *index);
+
 /* Footer (image_write_footer.c). */
 extern void image_write_footer(Writer *w, const ImageVector *vectors, const ImageSummary *summary,
-							   uint32_t nblocks, Buf *footer);
+							   uint32_t nblocks, const TraceIndex *index, Buf *footer);
 
 #endif

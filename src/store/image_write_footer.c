@@ -137,7 +137,7 @@ put_vectors(const Writer *w, const ImageVector *info, Buf *out)
 
 void
 image_write_footer(Writer *w, const ImageVector *vectors, const ImageSummary *summary, uint32_t nblocks,
-				   Buf *footer)
+				   const TraceIndex *index, Buf *footer)
 {
 	const Batch *b = w->b;
 
@@ -150,6 +150,12 @@ image_write_footer(Writer *w, const ImageVector *vectors, const ImageSummary *su
 			buf_put_varint(footer, b->level[level].nrows);
 		buf_put_varint(footer, summary->ntraces);
 		buf_put_varint(footer, nblocks);
+		buf_put_varint(footer, index->nbuckets);
+		if (index->nbuckets)
+		{
+			buf_put_varint(footer, index->len);
+			buf_put_varint(footer, index->lengths_len);
+		}
 		for (Level level = LEVEL_SPAN; level <= LEVEL_LINK; level++)
 			if (level == LEVEL_SPAN || b->level[level].nrows > 0)
 				put_attr_names(w, level, footer);

@@ -13,7 +13,7 @@ store_trace_finder(TraceFinder *f, Image *image)
 	f->image = image;
 	f->context = AllocSetContextCreate(CurrentMemoryContext, "tempo trace finder", ALLOCSET_DEFAULT_SIZES);
 	f->vector = -1;
-	f->ids = NULL;
+	f->batch = NULL;
 }
 
 static void
@@ -25,8 +25,7 @@ look_into(TraceFinder *f, int64 vector)
 		return;
 	MemoryContextReset(f->context);
 	old = MemoryContextSwitchTo(f->context);
-	f->ids =
-		batch_column(image_vector(f->image, (uint32) vector, store_arena(f->context)), LEVEL_TRACE, TC_ID);
+	f->batch = image_vector(f->image, (uint32) vector, store_arena(f->context));
 	f->vector = vector;
 	MemoryContextSwitchTo(old);
 }
@@ -35,27 +34,16 @@ bool
 store_has_trace(TraceFinder *f, const uint8 trace_id[16])
 {
 	int64 v;
-	uint32 lo = 0;
-	uint32 hi;
 
 	if (!image_maybe_trace(f->image, trace_id))
 		return false;
-	v = image_find_trace(f->image, trace_id);
-	if (v < 0)
-		return false;
-	look_into(f, v);
-	hi = f->ids->n;
-	while (lo < hi)
+	v = image_find_trace(f->image, trace_id, 0);
+	while (v >= 0)
 	{
-		uint32 mid = lo + (hi - lo) / 2;
-		int c = memcmp(f->ids->fixed + (Size) mid * 16, trace_id, 16);
-
-		if (c == 0)
+		look_into(f, v);
+		if (batch_find_trace(f->batch, trace_id) >= 0)
 			return true;
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+		v = image_find_trace(f->image, trace_id, (uint32) v + 1);
 	}
 	return false;
 }

@@ -12,13 +12,13 @@
 #include "postgres.h"
 #include "store/store.h"
 
-/* Looks traces up in a segment: bloom, vector table, trace table. Cheapest when asked in ascending order. */
+/* Looks traces up in a segment: bloom, index, trace table. Cheapest when asked in order of start. */
 typedef struct TraceFinder
 {
 	Image *image;
 	MemoryContext context; /* of the vector looked into last */
 	int64 vector;
-	Column *ids;
+	Batch *batch;
 } TraceFinder;
 
 /* Everything is allocated in the current memory context, the vectors in a child of it. */

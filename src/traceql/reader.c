@@ -25,8 +25,8 @@ struct Reader
 	int next;                  /* of those */
 	uint64 number;             /* of the unit's dictionaries */
 	SourceUnit *unit;
-	Image *image; /* the one at hand */
-	uint32 vector;
+	Image *image;  /* the one at hand */
+	uint32 vector; /* how many of it have been looked at */
 	MemoryContext image_context;
 	Arena *arena; /* of the vector at hand */
 };
@@ -186,7 +186,12 @@ take_vector(Reader *reader, uint32 *v)
 		*v = pg_atomic_fetch_add_u32(&reader->deal->vector[reader->next - 1], 1);
 	else
 		*v = reader->vector++;
-	return *v < n;
+	if (*v >= n)
+		return false;
+	/* Traces stand by their start: where the newest are asked for, the last vectors come first. */
+	if (reader->request.newest)
+		*v = n - 1 - *v;
+	return true;
 }
 
 /* Go to the next image; it may turn out that nothing of it is wanted. false: there are no more. */

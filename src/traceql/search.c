@@ -273,21 +273,19 @@ static void
 recall_vector(TraceqlSearch *search, Hit **hits, uint32 n)
 {
 	ReaderUnit unit;
-	Column *id;
+	uint32 ntraces;
 	uint8 *skip;
-	uint32 h = 0;
 
 	reader_again(search->reader, hits[0]->place, &unit);
-	id = batch_column(unit.batch, LEVEL_TRACE, TC_ID);
-	skip = palloc(id->n + 1);
-	memset(skip, 1, id->n);
-	/* Both ascend. */
-	for (uint32 t = 0; t < id->n && h < n; t++)
+	ntraces = unit.batch->level[LEVEL_TRACE].nrows;
+	skip = palloc(ntraces + 1);
+	memset(skip, 1, ntraces);
+	for (uint32 h = 0; h < n; h++)
 	{
-		if (memcmp(id->fixed + 16 * (size_t) t, hits[h]->id, 16) != 0)
-			continue;
-		skip[t] = 0;
-		h++;
+		int64 t = batch_find_trace(unit.batch, hits[h]->id);
+
+		if (t >= 0)
+			skip[t] = 0;
 	}
 	run_unit(search, &unit, skip);
 	pfree(skip);

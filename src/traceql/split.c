@@ -247,7 +247,7 @@ take_parts(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, Batch *ba
 	test_rows(split, batch, first);
 }
 
-/* Vectors that may hold one of the ids, by bloom filter and vector table. */
+/* Vectors that may hold one of the ids, by bloom filter and index of traces. */
 static bool *
 probe_vectors(Split *split, SourceUnit *unit, Image *image)
 {
@@ -262,8 +262,8 @@ probe_vectors(Split *split, SourceUnit *unit, Image *image)
 
 		if (trace->key.tenant != unit->tenant || !image_maybe_trace(image, trace->key.id))
 			continue;
-		v = image_find_trace(image, trace->key.id);
-		if (v >= 0)
+		v = image_find_trace(image, trace->key.id, 0);
+		for (; v >= 0; v = image_find_trace(image, trace->key.id, (uint32) v + 1))
 			wanted[v] = true;
 	}
 	return wanted;

@@ -61,48 +61,30 @@ row_asked(Found *f, const SourceUnit *unit, uint64 first_row, Batch *batch, uint
 		   policy_sees(f->source, unit, first_row + row);
 }
 
-/* Position of the trace in a sorted vector, or -1. */
-static int64
-find_in_vector(Batch *batch, const uint8 *trace_id)
+/* The trace's rows in a vector that may hold it; false: it does not. */
+static bool
+collect_vector(Found *f, const SourceUnit *unit, Image *image, uint32 v)
 {
-	Column *ids = batch_column(batch, LEVEL_TRACE, TC_ID);
-	int64 lo = 0;
-	int64 hi = (int64) ids->n - 1;
+	Batch *batch = image_vector(image, v, f->arena);
+	uint64 first_row = image_vector_info(image, v)->first_row;
+	int64 t = batch_find_trace(batch, f->trace_id);
 
-	while (lo <= hi)
-	{
-		int64 mid = (lo + hi) / 2;
-		int c = memcmp(ids->fixed + 16 * mid, trace_id, 16);
-
-		if (c == 0)
-			return mid;
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid - 1;
-	}
-	return -1;
+	if (t < 0)
+		return false;
+	add_input(f, batch);
+	for (uint32 row = batch->trace_first[t]; row < batch->trace_first[t + 1]; row++)
+		if (row_asked(f, unit, first_row, batch, row))
+			add_row(f, row);
+	return true;
 }
 
 static void
 collect_sorted(Found *f, const SourceUnit *unit, Image *image)
 {
-	int64 v = image_maybe_trace(image, f->trace_id) ? image_find_trace(image, f->trace_id) : -1;
-	uint64 first_row;
-	Batch *batch;
-	int64 t;
+	int64 v = image_maybe_trace(image, f->trace_id) ? image_find_trace(image, f->trace_id, 0) : -1;
 
-	if (v < 0)
-		return;
-	batch = image_vector(image, (uint32) v, f->arena);
-	first_row = image_vector_info(image, (uint32) v)->first_row;
-	t = find_in_vector(batch, f->trace_id);
-	if (t < 0)
-		return;
-	add_input(f, batch);
-	for (uint32 row = batch->trace_first[t]; row < batch->trace_first[t + 1]; row++)
-		if (row_asked(f, unit, first_row, batch, row))
-			add_row(f, row);
+	while (v >= 0 && !collect_vector(f, unit, image, (uint32) v))
+		v = image_find_trace(image, f->trace_id, (uint32) v + 1);
 }
 
 static void

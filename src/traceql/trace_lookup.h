@@ -2,8 +2,8 @@
  * trace_lookup.h
  *	  All spans of one trace, wherever they are stored: segments and recent batches of every partition.
  *
- * Segments are passed over by the trace-id range of their directory entry and by their bloom filter; in the
- * one vector that is left only the columns that are asked for are decoded.
+ * Segments are passed over by the trace-id range of their directory entry and by their bloom filter; the
+ * index of traces names the vector, of which only the columns that are asked for are decoded.
  */
 #ifndef TEMPO_TRACE_LOOKUP_H
 #define TEMPO_TRACE_LOOKUP_H

@@ -44,7 +44,8 @@ repair(uint8_t *p, size_t len)
 	uint64_t footer_off;
 
 	memcpy(p, &magic, 4);
-	p[4] = IMAGE_FORMAT_VERSION;
+	if (p[4] != 1)
+		p[4] = IMAGE_FORMAT_VERSION;
 	p[5] |= IMAGE_COMPACT;
 	footer_off = load64(p + 8);
 	footer_len = load32(p + 16);
@@ -65,7 +66,7 @@ read_everything(Image *image, Arena *arena)
 	uint32_t n;
 
 	image_maybe_trace(image, id);
-	image_find_trace(image, id);
+	image_find_trace(image, id, 0);
 	for (uint32_t i = 0; i < image_nleaves(image); i++)
 	{
 		LeafInfo info;
