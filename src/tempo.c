@@ -11,6 +11,7 @@
 #include "merge/partition.h"
 #include "plan/plan.h"
 #include "miscadmin.h"
+#include "retain/retain.h"
 #include "traceql/plan.h"
 #include "worker/worker.h"
 
@@ -28,6 +29,7 @@ _PG_init(void)
 	traceql_init();
 	partition_define_settings();
 	ingest_define_settings();
+	retain_define_settings();
 	tempo_define_worker_settings();
 
 	/* Workers are a matter of the whole server; pg_upgrade wants nobody but itself in it. */

@@ -58,8 +58,9 @@ void
 ingest_define_settings(void)
 {
 	DefineCustomIntVariable(
-		"tempo.retention", "Age beyond which spans are not taken any more.",
-		"Spans that start earlier than this before now are rejected. 0 takes spans of any age.",
+		"tempo.retention", "Age beyond which spans are not kept.",
+		"Spans that start earlier than this before now are rejected, and partitions of nothing else are "
+		"dropped. 0 keeps spans of any age.",
 		&ingest_retention, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomIntVariable("tempo.max_future", "How far ahead of now a span may start.",
 							"Spans further ahead are rejected. -1 takes everything.", &ingest_max_future,
@@ -317,13 +318,10 @@ static void
 store_group(Relation parent, Batch *batch, const Route *routes, uint32 n, IngestResult *res)
 {
 	Oid leaf = partition_find(parent, routes[0].day);
-	char name[NAMEDATALEN];
 
 	if (!OidIsValid(leaf))
 	{
-		partition_name(routes[0].day, name);
-		reject(res, "there is no partition %s, and tempo.max_partitions (%d) allows no further one", name,
-			   partition_max);
+		reject(res, "%s", partition_why_missing(parent, routes[0].day));
 		res->rejected += n - 1;
 		return;
 	}

@@ -119,8 +119,8 @@ partition_find(Relation parent, UnixDay day)
 	return desc->oids[index];
 }
 
-static void
-run(const char *command)
+void
+partition_run(const char *command)
 {
 	int result = SPI_execute(command, false, 0);
 
@@ -145,8 +145,8 @@ revoke_all(const char *leaf)
 	grantees = SPI_tuptable;
 	n = SPI_processed;
 	for (uint64 i = 0; i < n; i++)
-		run(psprintf("REVOKE ALL ON TABLE %s FROM %s CASCADE", leaf,
-					 SPI_getvalue(grantees->vals[i], grantees->tupdesc, 1)));
+		partition_run(psprintf("REVOKE ALL ON TABLE %s FROM %s CASCADE", leaf,
+							   SPI_getvalue(grantees->vals[i], grantees->tupdesc, 1)));
 }
 
 /* 'YYYY-MM-DD 00:00:00+00': read the same under every DateStyle and time zone. */
@@ -178,40 +178,96 @@ create_leaf(const char *schema, const char *parent, UnixDay day)
 
 	partition_name(day, name);
 	leaf = quote_qualified_identifier(schema, name);
-	run(psprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED "
+	partition_run(
+		psprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED "
 				 "INCLUDING STORAGE INCLUDING COMPRESSION, "
 				 "CONSTRAINT tempo_day CHECK (start_time >= %s AND start_time < %s)) "
 				 "USING tempo WITH (" LEAF_OPTIONS ")",
 				 leaf, parent, from, to));
 	revoke_all(leaf);
-	run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)", parent, leaf, from, to));
+	partition_run(
+		psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)", parent, leaf, from, to));
 	/* the bounds say the same from here on */
-	run(psprintf("ALTER TABLE %s DROP CONSTRAINT tempo_day", leaf));
+	partition_run(psprintf("ALTER TABLE %s DROP CONSTRAINT tempo_day", leaf));
 }
 
-/* Create leaves with the rights of owner, whoever we are, and with nothing of the caller's search_path. */
+void
+partition_act_as(Oid owner, PartitionRights *rights)
+{
+	GetUserIdAndSecContext(&rights->user, &rights->context);
+	rights->nest = NewGUCNestLevel();
+	SetUserIdAndSecContext(owner,
+						   rights->context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+					  0, false);
+	SPI_connect();
+}
+
+void
+partition_act_as_before(const PartitionRights *rights)
+{
+	SPI_finish();
+	AtEOXact_GUC(false, rights->nest);
+	SetUserIdAndSecContext(rights->user, rights->context);
+}
+
 static void
 create_leaves(Oid parentid, Oid owner, const UnixDay *days, int ndays)
 {
 	char *schema = get_namespace_name(get_rel_namespace(parentid));
 	char *parent = quote_qualified_identifier(schema, get_rel_name(parentid));
-	Oid user;
-	int context;
-	int nest = NewGUCNestLevel();
+	PartitionRights rights;
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-					  0, false);
-	SPI_connect();
+	partition_act_as(owner, &rights);
 	for (int i = 0; i < ndays; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		create_leaf(schema, parent, days[i]);
 	}
-	SPI_finish();
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	partition_act_as_before(&rights);
+}
+
+/* ---- days that cannot be made ---- */
+
+static bool
+desc_has_day(Relation parent, PartitionDesc desc, UnixDay day)
+{
+	return desc->nparts > 0 &&
+		   desc->boundinfo
+				   ->indexes[find_range(RelationGetPartitionKey(parent), desc->boundinfo, day_start(day)) +
+							 1] >= 0;
+}
+
+/* DETACH PARTITION CONCURRENTLY was begun and waits for its end. */
+static bool
+is_leaving(Relation parent, UnixDay day)
+{
+	return desc_has_day(parent, RelationGetPartitionDesc(parent, false), day) &&
+		   !desc_has_day(parent, RelationGetPartitionDesc(parent, true), day);
+}
+
+/* With a lock that keeps others from making partitions: otherwise it may be one just made. */
+static bool
+is_name_taken(Relation parent, UnixDay day)
+{
+	char name[NAMEDATALEN];
+
+	partition_name(day, name);
+	return OidIsValid(get_relname_relid(name, RelationGetNamespace(parent)));
+}
+
+const char *
+partition_why_missing(Relation parent, UnixDay day)
+{
+	char name[NAMEDATALEN];
+
+	partition_name(day, name);
+	if (is_leaving(parent, day))
+		return psprintf("partition %s is being dropped", name);
+	if (is_name_taken(parent, day))
+		return psprintf("there is no partition %s, and another table has its name", name);
+	return psprintf("there is no partition %s, and tempo.max_partitions (%d) allows no further one", name,
+					partition_max);
 }
 
 static void
@@ -225,39 +281,65 @@ check_limit(int without)
 						errhint("The limit is tempo.max_partitions, now %d.", partition_max)));
 }
 
+/* The days without a leaf. locked: that others cannot make any; those that cannot be made are left out. */
+static int
+find_missing(Relation parent, const UnixDay *days, int ndays, bool locked, UnixDay *missing, int *blocked)
+{
+	int n = 0;
+
+	*blocked = 0;
+	for (int i = 0; i < ndays; i++)
+	{
+		if (OidIsValid(partition_find(parent, days[i])))
+			continue;
+		if (is_leaving(parent, days[i]) || (locked && is_name_taken(parent, days[i])))
+			missing[ndays - ++*blocked] = days[i];
+		else
+			missing[n++] = days[i];
+	}
+	return n;
+}
+
+static void
+check_blocked(Relation parent, const UnixDay *last, int blocked)
+{
+	if (blocked > 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("cannot make a partition of \"tempo.spans\": %s",
+							   partition_why_missing(parent, *last))));
+}
+
 int
 partition_create_missing(const UnixDay *days, int ndays, int *without)
 {
-	UnixDay *missing = palloc(Max(ndays, 1) * sizeof(UnixDay));
-	int nmissing = 0;
+	UnixDay *missing = palloc((Max(ndays, 0) + 1) * sizeof(UnixDay));
+	int nmissing;
+	int blocked;
 	int room;
 	Relation parent = partition_open_parent(AccessShareLock);
 	Oid parentid = RelationGetRelid(parent);
 	Oid owner;
 
-	for (int i = 0; i < ndays && nmissing == 0; i++)
-		nmissing += !OidIsValid(partition_find(parent, days[i]));
+	nmissing = find_missing(parent, days, ndays, false, missing, &blocked);
 	table_close(parent, NoLock);
 	if (without)
-		*without = 0;
-	if (nmissing == 0)
+		*without = blocked;
+	if (nmissing == 0 && (without || blocked == 0))
 		return 0;
 
 	/* somebody else may be making them: wait, then look again */
 	parent = partition_open_parent(ShareUpdateExclusiveLock);
-	nmissing = 0;
-	for (int i = 0; i < ndays; i++)
-	{
-		if (!OidIsValid(partition_find(parent, days[i])))
-			missing[nmissing++] = days[i];
-	}
+	nmissing = find_missing(parent, days, ndays, true, missing, &blocked);
 	room = Max(partition_max - RelationGetPartitionDesc(parent, true)->nparts, 0);
 	owner = parent->rd_rel->relowner;
-	table_close(parent, NoLock);
 	if (without)
-		*without = Max(nmissing - room, 0);
+		*without = Max(nmissing - room, 0) + blocked;
 	else
+	{
+		check_blocked(parent, &missing[Max(ndays - 1, 0)], blocked);
 		check_limit(Max(nmissing - room, 0));
+	}
+	table_close(parent, NoLock);
 	create_leaves(parentid, owner, missing, Min(nmissing, room));
 	return Min(nmissing, room);
 }

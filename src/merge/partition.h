@@ -9,6 +9,9 @@
  * the parent's owner and is granted to nobody, because who may read a leaf reads around the policies of
  * the parent.
  *
+ * A day whose partition is being dropped, or whose name another relation has, cannot be made for now:
+ * its spans are rejected, the others are not.
+ *
  * Lock order: ShareUpdateExclusive on the parent (it conflicts with itself, so creators queue up, and
  * ATTACH needs it anyway), then the new leaf. Both are held until the transaction ends. Writers hold
  * RowExclusive on the parent while they use a leaf, which keeps DETACH away.
@@ -42,13 +45,32 @@ extern Oid partition_find(Relation parent, UnixDay day);
 
 /*
  * Make the leaves that are missing for these days (sorted, each once), in this transaction. Returns how
- * many were made; *without: how many days have none because tempo.max_partitions is reached, which is an
- * error if without is NULL. The caller must not have tempo.spans open.
+ * many were made; *without: how many days have none because tempo.max_partitions is reached or the day
+ * cannot be made now, which is an error if without is NULL. The caller must not have tempo.spans open.
  */
 extern int partition_create_missing(const UnixDay *days, int ndays, int *without);
+/* Why there is no leaf for the day; parent is open and locked. */
+extern const char *partition_why_missing(Relation parent, UnixDay day);
 
 /* tempo.spans_YYYYMMDD, without the schema; buf has NAMEDATALEN bytes. */
 extern void partition_name(UnixDay day, char *buf);
 extern int partition_max;
+
+/* ---- statements about partitions ---- */
+
+/* Who we are and what is set, while statements run with the rights of the owner of tempo.spans. */
+typedef struct PartitionRights
+{
+	Oid user;
+	int context;
+	int nest;
+} PartitionRights;
+
+/* With nothing of the caller's search_path; connects SPI. An error restores everything with its transaction.
+ */
+extern void partition_act_as(Oid owner, PartitionRights *rights);
+extern void partition_act_as_before(const PartitionRights *rights);
+/* Run a statement; raises when it fails. */
+extern void partition_run(const char *command);
 
 #endif

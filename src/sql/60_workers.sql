@@ -21,10 +21,11 @@ CREATE FUNCTION tempo.waiting_batches() RETURNS bigint
 REVOKE ALL ON FUNCTION tempo.waiting_batches() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tempo.waiting_batches() TO pg_monitor;
 
--- worker: launcher, query server, merger, receiver, query executor. state: running, busy (an executor with a
+-- worker: launcher, query server, merger, maintenance, receiver, query executor. state: running, busy (an executor with a
 -- request) or stopped. requests were answered, refused of them with an error; bytes as they came in; spans
 -- are committed ones, rejected_spans those refused by partial success. Only the merger has waiting_batches
--- and merge_lag, the time since it last found nothing left to merge; its requests are merges. Only for superusers and pg_monitor.
+-- and merge_lag, the time since it last found nothing left to merge; its requests are merges; those of maintenance are partitions
+-- dropped, bytes what that gave back, refused what was put off. Only for superusers and pg_monitor.
 CREATE VIEW tempo.status AS
     SELECT worker, number, pid, state, listeners, started, requests, refused, bytes, spans, rejected_spans,
            last_commit,

@@ -11,6 +11,7 @@
 #include "catalog/pg_inherits.h"
 #include "merge/partition.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -45,9 +46,12 @@ open_leaf(Source *source, Oid relid)
 static void
 open_leaves(Source *source, Oid parent)
 {
-	List *all = find_all_inheritors(parent, AccessShareLock, NULL);
+	List *all;
 	ListCell *lc;
 
+	/* Nobody exchanges partitions between our finding them and locking them. */
+	LockRelationOid(parent, AccessShareLock);
+	all = find_all_inheritors(parent, AccessShareLock, NULL);
 	source->rels = palloc(list_length(all) * sizeof(Relation));
 	foreach (lc, all)
 		open_leaf(source, lfirst_oid(lc));

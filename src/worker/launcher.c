@@ -79,9 +79,16 @@ entry_point(WorkerKind kind)
 		case WORKER_PROBE: return "tempo_probe_main";
 		case WORKER_QUERY: return "tempo_query_main";
 		case WORKER_MERGER: return "tempo_merger_main";
+		case WORKER_MAINTENANCE: return "tempo_maintenance_main";
 		case WORKER_RECEIVER: return "tempo_receiver_main";
 		default: return "tempo_executor_main";
 	}
+}
+
+static bool
+writes(WorkerKind kind)
+{
+	return kind == WORKER_RECEIVER || kind == WORKER_MERGER || kind == WORKER_MAINTENANCE;
 }
 
 static void
@@ -94,8 +101,7 @@ start_child(int slot)
 
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	/* Those that write wait for the end of recovery: the postmaster holds them back on a standby. */
-	worker.bgw_start_time = kind == WORKER_RECEIVER || kind == WORKER_MERGER ? BgWorkerStart_RecoveryFinished
-																			 : BgWorkerStart_ConsistentState;
+	worker.bgw_start_time = writes(kind) ? BgWorkerStart_RecoveryFinished : BgWorkerStart_ConsistentState;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = Int32GetDatum(slot);
 	worker.bgw_notify_pid = MyProcPid;
@@ -148,7 +154,8 @@ is_wanted(int slot)
 	switch (worker_kind(slot))
 	{
 		case WORKER_QUERY: return tempo_http_port > 0;
-		case WORKER_MERGER: return true;
+		case WORKER_MERGER:
+		case WORKER_MAINTENANCE: return true;
 		case WORKER_RECEIVER:
 			return slot - SLOT_RECEIVER < tempo_receivers &&
 				   (tempo_otlp_grpc_port > 0 || tempo_otlp_http_port > 0);

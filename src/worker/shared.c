@@ -93,8 +93,8 @@ worker_kind(int slot)
 const char *
 worker_kind_name(WorkerKind kind)
 {
-	static const char *const names[] = {"launcher", "probe",    "query server",
-										"merger",   "receiver", "query executor"};
+	static const char *const names[] = {"launcher",    "probe",    "query server",  "merger",
+										"maintenance", "receiver", "query executor"};
 
 	return names[kind];
 }

@@ -4,7 +4,8 @@
  *
  * A static launcher without a database starts the others when tempo.database exists and holds the extension
  * and tempo.spans: receivers (OTLP sockets to spans), one query worker (HTTP socket, runs no query), query
- * executors, and a merger. Each has a fixed slot in shared memory, told by its main argument.
+ * executors, a merger, and one for the maintenance of partitions. Each has a fixed slot in shared memory,
+ *told by its main argument.
  *
  * Shared memory exists only when the library is in shared_preload_libraries; worker_shared is NULL
  * otherwise. Times and texts of a slot are under its spinlock, counters are atomics written by the owner.
@@ -34,7 +35,8 @@ extern int tempo_grpc_max_message_bytes; /* bytes */
 extern int tempo_receiver_memory;        /* kB */
 extern int tempo_query_timeout;          /* ms */
 extern int tempo_query_queue;
-extern int tempo_merge_interval; /* ms */
+extern int tempo_merge_interval;       /* ms */
+extern int tempo_maintenance_interval; /* ms */
 extern char *tempo_ingest_role;
 extern char *tempo_query_role;
 
@@ -48,13 +50,14 @@ typedef enum WorkerKind
 	WORKER_PROBE, /* short-lived: looks whether the database is ready for the others */
 	WORKER_QUERY,
 	WORKER_MERGER,
+	WORKER_MAINTENANCE,
 	WORKER_RECEIVER,
 	WORKER_EXECUTOR
 } WorkerKind;
 
 #define MAX_RECEIVERS    32
 #define MAX_EXECUTORS    64
-#define SLOT_RECEIVER    4
+#define SLOT_RECEIVER    5
 #define SLOT_EXECUTOR    (SLOT_RECEIVER + MAX_RECEIVERS)
 #define WORKER_SLOTS     (SLOT_EXECUTOR + MAX_EXECUTORS)
 #define WORKER_ERROR_LEN 256
@@ -139,5 +142,6 @@ extern PGDLLEXPORT void tempo_receiver_main(Datum arg);
 extern PGDLLEXPORT void tempo_query_main(Datum arg);
 extern PGDLLEXPORT void tempo_executor_main(Datum arg);
 extern PGDLLEXPORT void tempo_merger_main(Datum arg);
+extern PGDLLEXPORT void tempo_maintenance_main(Datum arg);
 
 #endif

@@ -50,8 +50,8 @@ pass('and what waits to be merged');
 # A launcher that is ended takes the others along, and another starts all of them, each once.
 my $before = sql($node, "SELECT string_agg(pid::text, ',') FROM tempo.status");
 sql($node, "SELECT pg_terminate_backend(pid) FROM tempo.status WHERE worker = 'launcher'");
-wait_until('everybody anew', sub { sql($node, "SELECT count(*) FROM tempo.status WHERE state <> 'stopped' AND pid <> ALL ('{$before}')") == 7 }, 30);
-is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'tempo %'"), 7, 'after the launcher ended all workers are there once');
+wait_until('everybody anew', sub { sql($node, "SELECT count(*) FROM tempo.status WHERE state <> 'stopped' AND pid <> ALL ('{$before}')") == 8 }, 30);
+is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'tempo %'"), 8, 'after the launcher ended all workers are there once');
 wait_for_port($port{otlp});
 is(otlp_post($node, otlp_request())->{status}, 200, 'and receive');
 
