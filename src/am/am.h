@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 #include "access/tableam.h"
+#include "executor/execdesc.h"
 #include "compat.h"
 #include "store/cursor.h"
 #include "am/row.h"
@@ -51,6 +52,13 @@ extern void am_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, i
 							struct BulkInsertStateData *bistate);
 extern void am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid, int options,
 							struct BulkInsertStateData *bistate);
+
+/* ---- delete.c ---- */
+extern TM_Result am_tuple_delete(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot,
+								 Snapshot crosscheck, bool wait, TM_FailureData *tmfd, bool changing_part);
+/* Around a statement: take and let go the delete locks of the tables it deletes from. */
+extern void am_delete_start(QueryDesc *query);
+extern void am_delete_end(QueryDesc *query);
 
 /* ---- ddl.c ---- */
 extern void am_relation_set_new_filelocator(Relation rel, const RelFileLocator *newrnode, char persistence,

@@ -50,7 +50,13 @@ read_rows(void *arg)
 	ExecDropSingleTupleTableSlot(slot);
 	units = store_units(a->rel, a->snapshot, &n);
 	for (int i = 0; i < n; i++)
+	{
+		uint32 *deleted;
+
 		expected += units[i].nrows;
+		if (units[i].has_deleted)
+			expected -= store_deleted_rows(a->rel, a->snapshot, &units[i], &deleted);
+	}
 	if (rows != expected)
 		check_problem(a->report, "a scan gives " UINT64_FORMAT " rows of " UINT64_FORMAT, rows, expected);
 }

@@ -27,6 +27,8 @@ typedef struct FetchCache
 	RelFileLocator node;
 	SnapshotData snapshot; /* scalar fields only */
 	StoreUnit unit;
+	uint32 *deleted; /* under an MVCC snapshot: store_deleted_rows() */
+	uint32 ndeleted;
 	Image *image;
 	RowReader *reader;
 	MemoryContext vector_context;
@@ -116,6 +118,8 @@ make_cache(Relation rel, Snapshot snapshot, const StoreUnit *unit)
 	fresh->snapshot = *snapshot;
 	fresh->unit = *unit;
 	fresh->vector = -1;
+	if (snapshot->snapshot_type == SNAPSHOT_MVCC)
+		fresh->ndeleted = store_deleted_rows(rel, snapshot, unit, &fresh->deleted);
 	fresh->image = open_whole(rel, snapshot, unit, store_arena(context));
 	fresh->reader = row_reader_create(rel, RelationGetDescr(rel), context);
 	fresh->vector_context = AllocSetContextCreate(context, "tempo row fetch vector", ALLOCSET_DEFAULT_SIZES);
@@ -144,6 +148,27 @@ open_unit(Relation rel, Snapshot snapshot, uint64 row)
 	else
 		return false;
 	return true;
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	uint32 x = *(const uint32 *) a;
+	uint32 y = *(const uint32 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* Is a row of the open unit deleted? To SnapshotAny no row is. */
+static bool
+row_deleted(Relation rel, Snapshot snapshot, uint64 row)
+{
+	uint32 key = (uint32) (row - cache->unit.first_row);
+
+	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
+		return store_row_deleted(rel, snapshot, row);
+	return cache->ndeleted > 0 &&
+		   bsearch(&key, cache->deleted, cache->ndeleted, sizeof(uint32), compare_rows) != NULL;
 }
 
 /* Row of the unit to row of its vector, which is opened. */
@@ -181,7 +206,7 @@ am_tuple_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot, Tup
 	uint32 row;
 
 	ExecClearTuple(slot);
-	if (!open_unit(rel, snapshot, number))
+	if (!open_unit(rel, snapshot, number) || row_deleted(rel, snapshot, number))
 		return false;
 	row = open_vector((uint32) (number - cache->unit.first_row));
 	row_reader_fill(cache->reader, row, slot->tts_values, slot->tts_isnull);
@@ -211,5 +236,7 @@ am_tuple_get_latest_tid(TableScanDesc scan, ItemPointer tid)
 bool
 am_tuple_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapshot)
 {
-	return open_unit(rel, snapshot, store_tid_to_row(&slot->tts_tid));
+	uint64 number = store_tid_to_row(&slot->tts_tid);
+
+	return open_unit(rel, snapshot, number) && !row_deleted(rel, snapshot, number);
 }

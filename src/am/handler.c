@@ -110,13 +110,6 @@ tuple_complete_speculative(Relation rel, TupleTableSlot *slot, uint32 token, boo
 }
 
 static TM_Result
-tuple_delete(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot, Snapshot crosscheck, bool wait,
-			 TM_FailureData *tmfd, bool changing_part)
-{
-	am_refuse(rel, "DELETE");
-}
-
-static TM_Result
 tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot, CommandId cid, Snapshot snapshot,
 			 Snapshot crosscheck, bool wait, TM_FailureData *tmfd, LockTupleMode *mode,
 			 TU_UpdateIndexes *update_indexes)
@@ -178,7 +171,7 @@ static const TableAmRoutine routine = {
 	.tuple_insert_speculative = tuple_insert_speculative,
 	.tuple_complete_speculative = tuple_complete_speculative,
 	.multi_insert = am_multi_insert,
-	.tuple_delete = tuple_delete,
+	.tuple_delete = am_tuple_delete,
 	.tuple_update = tuple_update,
 	.tuple_lock = tuple_lock,
 

@@ -1,8 +1,8 @@
 /*
  * hooks.c
  *	  Hooks on statements. Those that access method tempo cannot run are refused at their start, whether or
- *	  not they would touch a row; after ATTACH PARTITION the split marks of the new partition are void. Hooks
- *	  call those that were there before them.
+ *	  not they would touch a row; DELETE is kept apart from merges; after ATTACH PARTITION the split marks of
+ *	  the new partition are void. Hooks call those that were there before them.
  */
 #include "postgres.h"
 
@@ -22,6 +22,7 @@
 #include "merge/merge.h"
 
 static ExecutorStart_hook_type next_executor_start;
+static ExecutorEnd_hook_type next_executor_end;
 static ProcessUtility_hook_type next_process_utility;
 
 static void
@@ -29,8 +30,8 @@ refuse_name(const char *name, const char *what)
 {
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("table \"%s\" uses access method tempo, which does not support %s", name, what),
-					errhint("Rows of such tables are written once. Remove them by TRUNCATE, or by dropping a "
-							"partition; keep what changes in a heap table.")));
+					errhint("Rows of such tables are written once. Remove them by DELETE, TRUNCATE, or by "
+							"dropping a partition; keep what changes in a heap table.")));
 }
 
 void
@@ -74,8 +75,6 @@ statement_name(CmdType command, AclMode perms)
 {
 	if (command == CMD_MERGE)
 		return "MERGE";
-	if (perms & ACL_DELETE)
-		return "DELETE";
 	if (command == CMD_INSERT)
 		return "ON CONFLICT DO UPDATE";
 	if (command == CMD_UPDATE)
@@ -84,8 +83,8 @@ statement_name(CmdType command, AclMode perms)
 }
 
 /*
- * UPDATE, DELETE and row locks are known by the permissions they need, wherever in the statement they are.
- * MERGE may need none of those.
+ * UPDATE and row locks are known by the permissions they need, wherever in the statement they are. MERGE may
+ * need none of those.
  */
 static void
 check_plan(PlannedStmt *stmt)
@@ -97,7 +96,7 @@ check_plan(PlannedStmt *stmt)
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 		AclMode perms = compat_required_perms(stmt, rte);
 
-		if (rte->rtekind == RTE_RELATION && (perms & (ACL_UPDATE | ACL_DELETE)))
+		if (rte->rtekind == RTE_RELATION && (perms & ACL_UPDATE))
 			refuse_if_tempo(rte->relid, rte->inh, statement_name(stmt->commandType, perms));
 	}
 	if (stmt->commandType != CMD_MERGE)
@@ -110,10 +109,23 @@ static void
 executor_start(QueryDesc *query, int eflags)
 {
 	check_plan(query->plannedstmt);
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		am_delete_start(query);
 	if (next_executor_start)
 		next_executor_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
+}
+
+static void
+executor_end(QueryDesc *query)
+{
+	if ((query->estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		am_delete_end(query);
+	if (next_executor_end)
+		next_executor_end(query);
+	else
+		standard_ExecutorEnd(query);
 }
 
 static Oid
@@ -240,6 +252,8 @@ am_hooks_init(void)
 {
 	next_executor_start = ExecutorStart_hook;
 	ExecutorStart_hook = executor_start;
+	next_executor_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = executor_end;
 	next_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 }

@@ -29,7 +29,7 @@ readable_tables(Oid relid)
 
 /* ---- units ---- */
 
-#define UNIT_COLUMNS 17
+#define UNIT_COLUMNS 18
 
 static Datum
 time_datum(uint64 ns)
@@ -39,8 +39,21 @@ time_datum(uint64 ns)
 	return TimestampTzGetDatum(types_unix_ns_time(ns, &below));
 }
 
+static uint32
+count_deleted(Relation rel, const StoreUnit *u)
+{
+	uint32 *rows;
+	uint32 n;
+
+	if (!u->has_deleted)
+		return 0;
+	n = store_deleted_rows(rel, GetActiveSnapshot(), u, &rows);
+	pfree(rows);
+	return n;
+}
+
 static void
-put_unit(ReturnSetInfo *result, Oid relid, const StoreUnit *u)
+put_unit(ReturnSetInfo *result, Oid relid, const StoreUnit *u, uint32 deleted)
 {
 	bool segment = u->kind == UNIT_SEGMENT;
 	Datum v[UNIT_COLUMNS] = {
@@ -61,6 +74,7 @@ put_unit(ReturnSetInfo *result, Oid relid, const StoreUnit *u)
 		PointerGetDatum(u->summary.trace_max),
 		BoolGetDatum(u->has_split),
 		TimestampTzGetDatum(u->made_at),
+		Int64GetDatum(deleted),
 	};
 	bool isnull[UNIT_COLUMNS] = {false};
 
@@ -86,7 +100,7 @@ tempo_units(PG_FUNCTION_ARGS)
 		StoreUnit *units = store_units(rel, GetActiveSnapshot(), &n);
 
 		for (int i = 0; i < n; i++)
-			put_unit(result, RelationGetRelid(rel), &units[i]);
+			put_unit(result, RelationGetRelid(rel), &units[i], count_deleted(rel, &units[i]));
 		table_close(rel, NoLock);
 	}
 	return (Datum) 0;

@@ -142,7 +142,7 @@ next_vector(TempoScanDesc *scan, ScanDirection direction)
 }
 
 static bool
-advance(TempoScanDesc *scan, ScanDirection direction)
+next_place(TempoScanDesc *scan, ScanDirection direction)
 {
 	bool inside = scan->vector >= 0 && scan->vector < (int64) scan->cursor->nvectors;
 
@@ -159,6 +159,17 @@ advance(TempoScanDesc *scan, ScanDirection direction)
 		if (!next_vector(scan, direction))
 			return false;
 	} while (scan->cursor->batch_rows == 0);
+	return true;
+}
+
+static bool
+advance(TempoScanDesc *scan, ScanDirection direction)
+{
+	do
+	{
+		if (!next_place(scan, direction))
+			return false;
+	} while (cursor_row_deleted(scan->cursor, (uint32) scan->row));
 	return true;
 }
 
@@ -297,16 +308,24 @@ am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double *li
 					  TupleTableSlot *slot)
 {
 	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	double weight;
+	bool found = false;
 	MemoryContext old;
 
 	ExecClearTuple(slot);
 	if (scan->place >= scan->place_end)
 		return false;
+	weight = (double) scan->cursor->nrows / sample_size(scan);
 	old = MemoryContextSwitchTo(scan->context);
 	ready_reader(scan, slot);
-	seek_position(scan, sampled_position(scan, scan->place++));
-	store_row(scan, slot);
+	while (!found && scan->place < scan->place_end)
+	{
+		seek_position(scan, sampled_position(scan, scan->place++));
+		found = !cursor_row_deleted(scan->cursor, (uint32) scan->row);
+		*(found ? live : dead) += weight;
+	}
+	if (found)
+		store_row(scan, slot);
 	MemoryContextSwitchTo(old);
-	*live += (double) scan->cursor->nrows / sample_size(scan);
-	return true;
+	return found;
 }

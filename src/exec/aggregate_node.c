@@ -217,7 +217,7 @@ read_vector(TempoAggregateState *s, TableRead *t, uint64 vector, uint32 v)
 	cursor_open(t->cursor, vector);
 	s->vectors_read++;
 	n = column_filter_rows(t->filter, t->cursor, &rows);
-	s->rows_removed += t->cursor->batch_rows - n;
+	s->rows_removed += t->cursor->batch_rows - t->cursor->ndead - n;
 	if (n > 0)
 		read_rows(s, t, rows, n);
 }

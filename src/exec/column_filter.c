@@ -548,9 +548,11 @@ column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows)
 
 	*rows = NULL;
 	if (f->possible && f->n == 0)
-		return n;
+		return cursor_rows(cur, rows);
 	pass = arena_alloc(cur->batch->arena, (size_t) n + 1);
 	memset(pass, 1, n);
+	for (uint32 i = 0; i < cur->ndead; i++)
+		pass[cur->dead[i] - cur->dead_base] = 0;
 	left = column_filter_pass(f, cur, pass);
 	if (left == n || left == 0)
 		return left;

@@ -31,8 +31,8 @@ extern bool column_filter_possible(const ColumnFilter *f);
 extern bool column_filter_keeps_image(ColumnFilter *f, Cursor *cur);
 extern bool column_filter_keeps_vector(ColumnFilter *f, Cursor *cur, uint32 v);
 /*
- * How many rows of the open vector pass. *rows: their numbers, ascending, until the next vector; NULL when
- * all do.
+ * How many rows of the open vector pass, of those not deleted. *rows: their numbers, ascending, until the
+ * next vector; NULL when all do.
  */
 extern uint32 column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows);
 /* The same for some rows: pass has one byte for each row of the vector, 1 for those in question. */

@@ -307,14 +307,15 @@ open_vector(TempoScanState *s, int64 v)
 	s->counters[COUNT_VECTORS]++;
 	s->at = 0;
 	s->rows = NULL;
-	s->nrows = s->cursor->batch_rows;
 	if (s->filter)
 	{
 		s->nrows = column_filter_rows(s->filter, s->cursor, &s->rows);
-		s->counters[COUNT_REMOVED] += s->cursor->batch_rows - s->nrows;
-		if (s->nrows == 0)
-			return false;
+		s->counters[COUNT_REMOVED] += s->cursor->batch_rows - s->cursor->ndead - s->nrows;
 	}
+	else
+		s->nrows = cursor_rows(s->cursor, &s->rows);
+	if (s->nrows == 0)
+		return false;
 	row_reader_attach(s->reader, batch);
 	s->vector = v;
 	return true;

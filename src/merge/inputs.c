@@ -7,6 +7,7 @@
 #include "access/htup_details.h"
 #include "miscadmin.h"
 #include "merge/merge.h"
+#include "store/deleted.h"
 #include "store/profile.h"
 
 typedef struct InputReader
@@ -111,20 +112,29 @@ conform(InputReader *r, Batch *b)
 	}
 }
 
+/* Room for one more batch. */
 static void
-add_batch(InputReader *r, Batch *b)
+grow_batches(InputReader *r)
+{
+	MergeBatches *out = r->out;
+	uint64 cap = Max(64, r->batches_cap * 2);
+
+	out->batches =
+		arena_grow(r->arena, out->batches, r->batches_cap * sizeof(Batch *), cap * sizeof(Batch *));
+	out->deleted =
+		arena_grow(r->arena, out->deleted, r->batches_cap * sizeof(uint8 *), cap * sizeof(uint8 *));
+	r->batches_cap = cap;
+}
+
+static void
+add_batch(InputReader *r, Batch *b, uint8 *deleted)
 {
 	MergeBatches *out = r->out;
 
 	if (out->n == r->batches_cap)
-	{
-		uint64 cap = Max(64, r->batches_cap * 2);
-
-		out->batches =
-			arena_grow(r->arena, out->batches, r->batches_cap * sizeof(Batch *), cap * sizeof(Batch *));
-		r->batches_cap = cap;
-	}
+		grow_batches(r);
 	conform(r, b);
+	out->deleted[out->n] = deleted;
 	out->batches[out->n++] = b;
 	out->rows += batch_nrows(b);
 }
@@ -145,9 +155,33 @@ reserve_tids(InputReader *r, uint64 n)
 	return out->tids + out->ntids;
 }
 
+/* One byte a row of the unit; their tuples go with the unit's. NULL: no row is deleted. */
+static uint8 *
+read_deleted(InputReader *r, const StoreUnit *unit)
+{
+	ItemPointerData *tids;
+	uint8 *deleted;
+	uint32 *rows;
+	uint32 n;
+
+	if (!unit->has_deleted)
+		return NULL;
+	n = deleted_read(r->companion, r->snapshot, unit, &rows, &tids);
+	memcpy(reserve_tids(r, n), tids, n * sizeof(ItemPointerData));
+	r->out->ntids += n;
+	r->out->ndeleted += n;
+	deleted = arena_alloc0(r->arena, unit->nrows);
+	for (uint32 i = 0; i < n; i++)
+		deleted[rows[i]] = 1;
+	pfree(rows);
+	pfree(tids);
+	return deleted;
+}
+
 static void
 read_unit(InputReader *r, const StoreUnit *unit)
 {
+	uint8 *deleted = read_deleted(r, unit);
 	const uint8 *bytes = NULL;
 	Image *image;
 
@@ -163,7 +197,8 @@ read_unit(InputReader *r, const StoreUnit *unit)
 	}
 	image = store_open_bytes(r->rel, unit, bytes, r->arena);
 	for (uint32 v = 0; v < image_summary(image)->nvectors; v++)
-		add_batch(r, image_vector(image, v, r->arena));
+		add_batch(r, image_vector(image, v, r->arena),
+				  deleted ? deleted + image_vector_info(image, v)->first_row : NULL);
 }
 
 void

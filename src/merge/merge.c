@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "merge/merge.h"
+#include "store/deleted.h"
 #include "store/metapage.h"
 #include "store/segment.h"
 
@@ -140,6 +141,20 @@ write_one(Round *r, const RowRef *refs, uint32 n, uint64 tenant)
 	MemoryContextDelete(context);
 }
 
+/* Takes deleted rows out of refs. */
+static uint32
+drop_deleted(const MergeBatches *b, RowRef *refs, uint32 n)
+{
+	uint32 left = 0;
+
+	if (b->ndeleted == 0)
+		return n;
+	for (uint32 i = 0; i < n; i++)
+		if (b->deleted[refs[i].batch] == NULL || !b->deleted[refs[i].batch][refs[i].row])
+			refs[left++] = refs[i];
+	return left;
+}
+
 static void
 write_spans(Round *r)
 {
@@ -148,6 +163,7 @@ write_spans(Round *r)
 	uint32 *ends;
 	Tenants tenants;
 
+	n = drop_deleted(&r->batches, refs, n);
 	find_tenants(r, &tenants);
 	ends = arena_alloc(r->arena, (tenants.n + 1) * sizeof(uint32));
 	refs = split_by_tenant(r, &tenants, refs, n, ends);
@@ -166,7 +182,9 @@ write_plain(Round *r)
 	for (uint32 b = 0; b < r->batches.n; b++)
 		for (uint32 row = 0; row < batch_nrows(r->batches.batches[b]); row++)
 			refs[n++] = (RowRef){b, row};
-	write_one(r, refs, n, 0);
+	n = drop_deleted(&r->batches, refs, n);
+	if (n > 0)
+		write_one(r, refs, n, 0);
 }
 
 /* ---- companion ---- */
@@ -253,6 +271,13 @@ merge_round(Relation rel, bool all)
 
 	r.context = AllocSetContextCreate(CurrentMemoryContext, "tempo merge", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(r.context);
+	/* Before the snapshot: what was deleted is then seen as deleted. */
+	if (!delete_lock_out(RelationGetRelid(rel), all))
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(r.context);
+		return 0;
+	}
 	r.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	companion_open(rel, AccessShareLock, &r.companion);
 	due = merge_choose(rel, &r.companion, r.snapshot, all, &r.in);
@@ -267,6 +292,8 @@ merge_round(Relation rel, bool all)
 		/* The next round must see this one. */
 		CommandCounterIncrement();
 	}
+	else
+		delete_unlock_out(RelationGetRelid(rel));
 	UnregisterSnapshot(r.snapshot);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(r.context);

@@ -8,7 +8,7 @@
  *
  * One merge runs in a database at a time (merge_lock): that is what makes split marks complete, and what
  * lets one merge extend the main fork alone. Lock order: merge lock, RowExclusive on the table and its
- * companion, LockPage(table, 0) for an instant. Inserts and reads are not held up.
+ * companion, delete lock of the table, LockPage(table, 0) for an instant. Inserts and reads are not held up.
  */
 #ifndef TEMPO_MERGE_H
 #define TEMPO_MERGE_H
@@ -46,12 +46,18 @@ typedef struct MergeInputs
 
 /* Take the lock for the rest of the transaction; false when wait is false and somebody has it. */
 extern bool merge_lock(bool wait);
-/* One round; 0 when by the policy (all = false), or at all (all = true), there is nothing to merge. */
+/*
+ * One round; 0 when by the policy (all = false), or at all (all = true), there is nothing to merge. A DELETE
+ * that is running in the table is waited for if all, else it means that there is nothing to do.
+ */
 extern uint64 merge_round(Relation rel, bool all);
 
 /* ---- choosing (policy.c) ---- */
 
-/* false: nothing to merge. Lists are palloc'd. */
+/*
+ * false: nothing to merge. Lists are palloc'd. The delete lock is held; units that a transaction not finished
+ * deletes from are left out.
+ */
 extern bool merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all, MergeInputs *in);
 
 /* ---- reading inputs (inputs.c) ---- */
@@ -59,8 +65,10 @@ extern bool merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all
 typedef struct MergeBatches
 {
 	Batch **batches;
+	uint8 **deleted; /* of each batch: one byte a row, 1: deleted; NULL: none is */
 	uint32 n;
-	uint64 rows;
+	uint64 rows; /* of all batches, deleted ones too */
+	uint64 ndeleted;
 	ItemPointerData *tids; /* companion tuples to delete */
 	uint64 ntids;
 } MergeBatches;

@@ -6,7 +6,8 @@
  * many wait, or when the oldest has waited for tempo.merge_delay. Age makes small segments. Those of one
  * tenant and of about one size (a factor of 8) are merged again when there are 8 of them, or when together
  * they fill a segment; so a row is rewritten once for each factor of 8, and never once its segment is full.
- * Segments that came with an attached partition are written again for their marks.
+ * Segments that came with an attached partition are written again for their marks, those with many deleted
+ * rows to be rid of them.
  */
 #include "postgres.h"
 
@@ -32,12 +33,21 @@
 #include "compat.h"
 #include "merge/merge.h"
 #include "merge/partition.h"
+#include "store/deleted.h"
 #include "store/metapage.h"
 
 #define TIER_FACTOR 8
 
+/* A segment of which more than one row in so many is deleted is written again. */
+#define DELETED_SHARE 20
+
+/* Deleted rows are counted when a pass over the tables finds nothing else to do, once in so many seconds. */
+#define COUNT_DELETED_EVERY 30
+
 int merge_segment_rows;
 int merge_delay;
+
+static bool count_deleted; /* in this step */
 
 void
 merge_define_settings(void)
@@ -51,6 +61,35 @@ merge_define_settings(void)
 }
 
 /* ---- choosing ---- */
+
+/* What there is, but for recent batches that somebody is deleting from. */
+typedef struct Candidates
+{
+	UnitList segments;
+	bool *busy; /* by segment: somebody is deleting from it */
+	UnitList recent;
+} Candidates;
+
+static void
+list_candidates(Relation rel, Companion *c, Snapshot snapshot, Candidates *all, uint64 *below)
+{
+	DeleteBusy busy = {RelationGetRelid(rel)};
+	UnitList recent = {0};
+	bool deleted = directory_read(c, snapshot, &all->segments, below);
+
+	recent_read(c, snapshot, *below, &recent);
+	if (deleted)
+	{
+		deleted_mark(c, snapshot, all->segments.units, all->segments.n);
+		deleted_mark(c, snapshot, recent.units, recent.n);
+	}
+	all->busy = palloc(Max(all->segments.n, 1) * sizeof(bool));
+	for (int i = 0; i < all->segments.n; i++)
+		all->busy[i] = delete_unit_busy(&busy, &all->segments.units[i]);
+	for (int i = 0; i < recent.n; i++)
+		if (!delete_unit_busy(&busy, &recent.units[i]))
+			unit_list_add(&all->recent, &recent.units[i]);
+}
 
 /* Recent batches from the first on, until they make a segment. */
 static int
@@ -93,20 +132,37 @@ same_group(const StoreUnit *a, const StoreUnit *b)
 	return a->tenant == b->tenant && size_tier(a->nrows) == size_tier(b->nrows);
 }
 
-/* Small segments like units[first], up to a segment's worth. Returns how many; chosen[] is set for them. */
-static int
-take_group(const UnitList *segments, int first, bool *chosen)
+/* The chosen segments are the input, the others stay. */
+static void
+split_segments(const UnitList *segments, const bool *chosen, MergeInputs *in)
 {
+	in->n = in->nkept = 0;
+	in->units = palloc(Max(segments->n, 1) * sizeof(StoreUnit));
+	in->kept = palloc(Max(segments->n, 1) * sizeof(StoreUnit));
+	for (int i = 0; i < segments->n; i++)
+	{
+		if (chosen[i])
+			in->units[in->n++] = segments->units[i];
+		else
+			in->kept[in->nkept++] = segments->units[i];
+	}
+}
+
+/* Small segments like the first, up to a segment's worth. Returns how many; chosen[] is set for them. */
+static int
+take_group(const Candidates *all, int first, bool *chosen)
+{
+	const StoreUnit *units = all->segments.units;
 	uint64 rows = 0;
 	int n = 0;
 
-	memset(chosen, 0, segments->n * sizeof(bool));
-	for (int i = first; i < segments->n && rows < (uint64) merge_segment_rows; i++)
+	memset(chosen, 0, all->segments.n * sizeof(bool));
+	for (int i = first; i < all->segments.n && rows < (uint64) merge_segment_rows; i++)
 	{
-		if (!same_group(&segments->units[first], &segments->units[i]))
+		if (all->busy[i] || !same_group(&units[first], &units[i]))
 			continue;
 		chosen[i] = true;
-		rows += segments->units[i].nrows;
+		rows += units[i].nrows;
 		n++;
 	}
 	return n >= TIER_FACTOR || (n > 1 && rows >= (uint64) merge_segment_rows) ? n : 0;
@@ -114,77 +170,90 @@ take_group(const UnitList *segments, int first, bool *chosen)
 
 /* A group of small segments to merge again. */
 static bool
-choose_segments(const UnitList *segments, MergeInputs *in)
+choose_small(const Candidates *all, MergeInputs *in)
 {
-	bool *chosen = palloc(Max(segments->n, 1) * sizeof(bool));
+	bool *chosen = palloc(Max(all->segments.n, 1) * sizeof(bool));
 
-	for (int first = 0; first < segments->n; first++)
+	for (int first = 0; first < all->segments.n; first++)
 	{
-		int n;
-
-		if (segments->units[first].nrows >= (uint32) merge_segment_rows / 2)
+		if (all->busy[first] || all->segments.units[first].nrows >= (uint32) merge_segment_rows / 2 ||
+			take_group(all, first, chosen) == 0)
 			continue;
-		n = take_group(segments, first, chosen);
-		if (n == 0)
-			continue;
-		in->units = palloc(n * sizeof(StoreUnit));
-		in->kept = palloc(segments->n * sizeof(StoreUnit));
-		for (int i = 0; i < segments->n; i++)
-		{
-			if (chosen[i])
-				in->units[in->n++] = segments->units[i];
-			else
-				in->kept[in->nkept++] = segments->units[i];
-		}
+		split_segments(&all->segments, chosen, in);
 		return true;
 	}
 	return false;
 }
 
-/* Segments whose marks are unknown, up to a segment's worth: writing them again makes the marks. */
+/* Segments whose marks are unknown: writing them again makes the marks. */
 static bool
-choose_unmarked(const UnitList *segments, MergeInputs *in)
+has_no_marks(const StoreUnit *u, void *arg)
 {
+	return u->marks_unknown;
+}
+
+typedef struct DeletedLook
+{
+	Companion *companion;
+	Snapshot snapshot;
+	bool any; /* one deleted row is enough */
+} DeletedLook;
+
+/* Segments with so many deleted rows that writing them again is cheaper than reading past those. */
+static bool
+has_many_deleted(const StoreUnit *u, void *arg)
+{
+	DeletedLook *look = arg;
+	uint32 enough = u->nrows / DELETED_SHARE + 1;
+
+	if (!u->has_deleted || look->any)
+		return u->has_deleted;
+	return deleted_count(look->companion, look->snapshot, u, enough) == enough;
+}
+
+/* Segments that are due by themselves, up to a segment's worth. */
+static bool
+choose_due(const Candidates *all, bool (*due)(const StoreUnit *u, void *arg), void *arg, MergeInputs *in)
+{
+	bool *chosen = palloc0(Max(all->segments.n, 1) * sizeof(bool));
 	uint64 rows = 0;
 
-	in->units = palloc(Max(segments->n, 1) * sizeof(StoreUnit));
-	in->kept = palloc(Max(segments->n, 1) * sizeof(StoreUnit));
-	for (int i = 0; i < segments->n; i++)
+	for (int i = 0; i < all->segments.n; i++)
 	{
-		const StoreUnit *u = &segments->units[i];
+		const StoreUnit *u = &all->segments.units[i];
 
-		if (u->marks_unknown && (in->n == 0 || rows + u->nrows <= (uint64) merge_segment_rows))
-		{
-			in->units[in->n++] = *u;
-			rows += u->nrows;
-		}
-		else
-			in->kept[in->nkept++] = *u;
+		CHECK_FOR_INTERRUPTS();
+		if (all->busy[i] || (rows > 0 && rows + u->nrows > (uint64) merge_segment_rows) || !due(u, arg))
+			continue;
+		chosen[i] = true;
+		rows += u->nrows;
 	}
-	return in->n > 0;
+	if (rows > 0)
+		split_segments(&all->segments, chosen, in);
+	return rows > 0;
 }
 
 bool
 merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all, MergeInputs *in)
 {
-	UnitList segments = {0};
-	UnitList recent = {0};
+	Candidates candidates = {{0}};
+	DeletedLook look = {c, snapshot, all};
 
 	memset(in, 0, sizeof(*in));
-	directory_read(c, snapshot, &segments, &in->below);
-	recent_read(c, snapshot, in->below, &recent);
-	if (all ? recent.n > 0 : recent_due(&recent))
+	list_candidates(rel, c, snapshot, &candidates, &in->below);
+	if (all ? candidates.recent.n > 0 : recent_due(&candidates.recent))
 	{
-		in->units = recent.units;
-		in->n = take_recent(&recent);
-		in->kept = segments.units;
-		in->nkept = segments.n;
+		in->units = candidates.recent.units;
+		in->n = take_recent(&candidates.recent);
+		in->kept = candidates.segments.units;
+		in->nkept = candidates.segments.n;
 		return true;
 	}
-	if (choose_unmarked(&segments, in))
+	if (choose_due(&candidates, has_no_marks, NULL, in))
 		return true;
-	in->nkept = 0;
-	return choose_segments(&segments, in);
+	if ((all || count_deleted) && choose_due(&candidates, has_many_deleted, &look, in))
+		return true;
+	return choose_small(&candidates, in);
 }
 
 /* ---- tables ---- */
@@ -316,10 +385,13 @@ try_table(Oid relid)
 bool
 merge_step(void)
 {
+	static TimestampTz counted;
+	TimestampTz now = GetCurrentTimestamp();
 	ListCell *lc;
 
 	if (RecoveryInProgress() || !merge_lock(false))
 		return false;
+	count_deleted = TimestampDifferenceExceeds(counted, now, COUNT_DELETED_EVERY * 1000);
 	foreach (lc, all_tables())
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -329,6 +401,8 @@ merge_step(void)
 			return true;
 		}
 	}
+	if (count_deleted)
+		counted = now;
 	return false;
 }
 

@@ -13,6 +13,7 @@
 #include "utils/resowner.h"
 #include "codec/codec.h"
 #include "store/check.h"
+#include "store/deleted.h"
 #include "store/directory.h"
 #include "store/metapage.h"
 #include "store/profile.h"
@@ -119,9 +120,10 @@ read_lists(void *arg)
 	Companion c;
 
 	companion_open(t->rel, AccessShareLock, &c);
-	directory_read(&c, t->snapshot, &list, &t->below);
+	(void) directory_read(&c, t->snapshot, &list, &t->below);
 	t->nsegments = list.n;
 	recent_read(&c, t->snapshot, t->below, &list);
+	deleted_mark(&c, t->snapshot, list.units, list.n);
 	companion_close(&c);
 	t->units = list;
 	if (list.n)
@@ -345,7 +347,35 @@ count_heap(TableCheck *t, Companion *c)
 	return n;
 }
 
-/* Every tuple is reached through the index, and belongs to a batch or is a directory entry. */
+/* Tuples of deleted rows: each of a row that is there. */
+static uint64
+check_deleted(TableCheck *t, Companion *c)
+{
+	uint64 all = count_kind(t, c, KIND_DELETED, 0, COMPANION_NUMBER_MAX);
+	uint64 of_units = 0;
+	CompanionScan scan;
+	CompanionTuple tuple;
+
+	for (int i = 0; i < t->units.n; i++)
+		if (t->units.units[i].has_deleted)
+			of_units += deleted_count(c, t->snapshot, &t->units.units[i], PG_UINT32_MAX);
+	if (of_units != all)
+		check_problem(t->report, "%llu deleted rows are of no segment or recent batch",
+					  (unsigned long long) (all - of_units));
+	companion_scan_begin(&scan, c, t->snapshot, KIND_DELETED, 0, COMPANION_NUMBER_MAX);
+	for (uint64 last = 0, n = 0; companion_scan_next(&scan, &tuple); last = tuple.number, n++)
+	{
+		if (tuple.len != 0)
+			check_problem(t->report, "the tuple of deleted row %llu has data",
+						  (unsigned long long) tuple.number);
+		if (n > 0 && tuple.number == last)
+			check_problem(t->report, "row %llu is deleted twice", (unsigned long long) tuple.number);
+	}
+	companion_scan_end(&scan);
+	return all;
+}
+
+/* Every tuple is reached through the index, and belongs to a batch, is a directory entry or a deleted row. */
 static void
 check_companion(void *arg)
 {
@@ -353,6 +383,7 @@ check_companion(void *arg)
 	uint64 expected = t->nsegments;
 	uint64 hidden;
 	uint64 chunks;
+	uint64 deleted;
 	Companion c;
 
 	companion_open(t->rel, AccessShareLock, &c);
@@ -366,7 +397,8 @@ check_companion(void *arg)
 	if (chunks + t->nsegments != expected)
 		check_problem(t->report, "recent batches have %llu chunks, %llu are there",
 					  (unsigned long long) (expected - t->nsegments), (unsigned long long) chunks);
-	if (count_heap(t, &c) != expected + hidden)
+	deleted = check_deleted(t, &c);
+	if (count_heap(t, &c) != expected + hidden + deleted)
 		check_problem(t->report, "companion heap has tuples that its index does not lead to");
 	if (t->below > t->meta.next_number)
 		check_problem(t->report, "the directory is ahead of the numbers given out");

@@ -123,7 +123,8 @@ form_tuple(Companion *c, CompanionKind kind, uint64 number, const void *head, Si
 	HeapTuple tup;
 
 	SET_VARSIZE(value, VARHDRSZ + head_len + len);
-	memcpy(VARDATA(value), head, head_len);
+	if (head_len > 0)
+		memcpy(VARDATA(value), head, head_len);
 	if (len > 0)
 		memcpy(VARDATA(value) + head_len, data, len);
 	values[0] = ObjectIdGetDatum(key_id(kind, number));
@@ -144,7 +145,7 @@ companion_insert(Companion *c, CompanionKind kind, uint64 number, const void *he
 
 	if (place == PLACE_LOW)
 		aim_low(c->heap, MAXALIGN(tup->t_len));
-	else
+	else if (place == PLACE_ABOVE)
 		aim_above(c->heap, MAXALIGN(tup->t_len), reserved);
 	heap_insert(c->heap, tup, cid, HEAP_INSERT_NO_LOGICAL, NULL);
 	if (place == PLACE_LOW)
@@ -178,16 +179,30 @@ set_bound(ScanKey header, ScanKey member, StrategyNumber strategy, Oid id, int32
 	header->sk_argument = PointerGetDatum(member);
 }
 
-void
-companion_scan_begin(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind, uint64 from,
-					 uint64 to)
+static void
+begin_scan(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind, uint64 from,
+		   CompanionKind last, uint64 to)
 {
 	s->companion = c;
 	s->kind = kind;
 	s->slot = table_slot_create(c->heap, NULL);
 	s->scan = index_beginscan(c->heap, c->index, snapshot, 2, 0);
-	set_bound(&s->bound[1], &s->member[2], BTLessEqualStrategyNumber, key_id(kind, to), key_seq(to));
+	set_bound(&s->bound[1], &s->member[2], BTLessEqualStrategyNumber, key_id(last, to), key_seq(to));
 	companion_scan_seek(s, from);
+}
+
+void
+companion_scan_begin(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind, uint64 from,
+					 uint64 to)
+{
+	begin_scan(s, c, snapshot, kind, from, kind, to);
+}
+
+void
+companion_scan_begin_kinds(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind, uint64 from,
+						   CompanionKind last)
+{
+	begin_scan(s, c, snapshot, kind, from, last, COMPANION_NUMBER_MAX);
 }
 
 void
@@ -222,11 +237,18 @@ companion_scan_next(CompanionScan *s, CompanionTuple *t)
 	value = (struct varlena *) DatumGetPointer(slot_getattr(s->slot, 3, &null[2]));
 	if (null[0] || null[1] || null[2] || VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value))
 		corrupt_tuple(s->companion);
+	t->kind = (CompanionKind) (DatumGetObjectId(id) >> SEQ_BITS);
 	t->number = ((uint64) (DatumGetObjectId(id) & SEQ_MASK) << SEQ_BITS) | (DatumGetInt32(seq) & SEQ_MASK);
 	t->data = (const uint8 *) VARDATA_ANY(value);
 	t->len = VARSIZE_ANY_EXHDR(value);
 	t->tid = s->slot->tts_tid;
 	return true;
+}
+
+HeapTupleHeader
+companion_scan_header(CompanionScan *s)
+{
+	return ((BufferHeapTupleTableSlot *) s->slot)->base.tuple->t_data;
 }
 
 void

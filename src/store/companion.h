@@ -33,7 +33,8 @@ extern void companion_close(Companion *c);
 typedef enum CompanionPlace
 {
 	PLACE_LOW,
-	PLACE_ABOVE
+	PLACE_ABOVE,
+	PLACE_ANY
 } CompanionPlace;
 
 /* reserved: blocks at the start that only PLACE_LOW tuples use. */
@@ -42,11 +43,11 @@ extern void companion_insert(Companion *c, CompanionKind kind, uint64 number, co
 							 BlockNumber reserved);
 extern void companion_delete(Companion *c, ItemPointer tid);
 
-/* Tuples of a kind with numbers in [from, to], in order, as snapshot sees them. */
+/* Tuples with keys in [(kind, from), (last kind, to)], in order, as snapshot sees them. */
 typedef struct CompanionScan
 {
 	Companion *companion;
-	CompanionKind kind;
+	CompanionKind kind; /* the first */
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
 	ScanKeyData bound[2]; /* row comparisons: lower, upper */
@@ -55,6 +56,7 @@ typedef struct CompanionScan
 
 typedef struct CompanionTuple
 {
+	CompanionKind kind;
 	uint64 number;
 	const uint8 *data; /* valid until the next call */
 	Size len;
@@ -63,9 +65,14 @@ typedef struct CompanionTuple
 
 extern void companion_scan_begin(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind,
 								 uint64 from, uint64 to);
+/* From (kind, from) on through all of last. */
+extern void companion_scan_begin_kinds(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind,
+									   uint64 from, CompanionKind last);
 /* Go on from another number without looking at those between. */
 extern void companion_scan_seek(CompanionScan *s, uint64 from);
 extern bool companion_scan_next(CompanionScan *s, CompanionTuple *t);
+/* The header of the tuple found last. */
+extern HeapTupleHeader companion_scan_header(CompanionScan *s);
 extern void companion_scan_end(CompanionScan *s);
 
 #endif

@@ -64,6 +64,7 @@ cursor_close(Cursor *cur)
 	cur->batch = NULL;
 	cur->unit = -1;
 	cur->vector = -1;
+	cur->ndeleted = cur->ndead = 0;
 	MemoryContextReset(cur->vector_context);
 	MemoryContextReset(cur->image_context);
 }
@@ -107,6 +108,8 @@ cursor_open_unit(Cursor *cur, int unit)
 	cursor_close(cur);
 	old = MemoryContextSwitchTo(cur->image_context);
 	cur->image = store_open(cur->rel, cur->snapshot, u, store_arena(cur->image_context));
+	if (u->has_deleted)
+		cur->ndeleted = store_deleted_rows(cur->rel, cur->snapshot, u, &cur->deleted);
 	MemoryContextSwitchTo(old);
 	cur->unit = unit;
 	cur->image_opens++;
@@ -114,6 +117,68 @@ cursor_open_unit(Cursor *cur, int unit)
 	if (summary->nrows != u->nrows || summary->nvectors != u->summary.nvectors)
 		damaged_unit(cur, u);
 	return cur->image;
+}
+
+/* The first of the unit's deleted rows from row on. */
+static uint32
+first_deleted(const Cursor *cur, uint32 row)
+{
+	uint32 lo = 0;
+
+	for (uint32 hi = cur->ndeleted; lo < hi;)
+	{
+		uint32 mid = lo + (hi - lo) / 2;
+
+		if (cur->deleted[mid] < row)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void
+find_dead(Cursor *cur, const ImageVector *info)
+{
+	uint32 first = first_deleted(cur, info->first_row);
+
+	cur->dead = cur->deleted + first;
+	cur->ndead = first_deleted(cur, info->first_row + info->nrows) - first;
+	cur->dead_base = info->first_row;
+}
+
+bool
+cursor_row_deleted(const Cursor *cur, uint32 row)
+{
+	uint32 i;
+
+	if (cur->ndead == 0)
+		return false;
+	row += cur->dead_base;
+	i = first_deleted(cur, row);
+	return i < cur->ndeleted && cur->deleted[i] == row;
+}
+
+uint32
+cursor_rows(Cursor *cur, const uint32 **rows)
+{
+	uint32 *list;
+	uint32 n = 0;
+	uint32 d = 0;
+
+	*rows = NULL;
+	if (cur->ndead == 0)
+		return cur->batch_rows;
+	list = arena_alloc(cur->batch->arena, ((size_t) cur->batch_rows + 1) * sizeof(uint32));
+	for (uint32 row = 0; row < cur->batch_rows; row++)
+	{
+		if (d < cur->ndead && cur->dead[d] == row + cur->dead_base)
+			d++;
+		else
+			list[n++] = row;
+	}
+	*rows = list;
+	return n;
 }
 
 Batch *
@@ -136,5 +201,7 @@ cursor_open(Cursor *cur, uint64 vector)
 	cur->vector = vector;
 	cur->first_row = cur->units[unit].first_row + image_vector_info(cur->image, v)->first_row;
 	cur->batch_rows = batch_nrows(cur->batch);
+	if (cur->ndeleted)
+		find_dead(cur, image_vector_info(cur->image, v));
 	return cur->batch;
 }

@@ -31,6 +31,11 @@ typedef struct Cursor
 	Batch *batch;
 	uint64 first_row; /* row number of the first row of batch */
 	uint32 batch_rows;
+	uint32 *deleted; /* of the open unit: store_deleted_rows() */
+	uint32 ndeleted;
+	const uint32 *dead; /* of those, the rows of the open vector, counted from row dead_base of the unit */
+	uint32 ndead;
+	uint32 dead_base;
 
 	ImageCounters counters; /* of the images closed so far; see cursor_counters */
 	MemoryContext context;
@@ -44,6 +49,13 @@ extern Image *cursor_open_unit(Cursor *cur, int unit);
 /* Make vector the open one; returns its batch. */
 extern Batch *cursor_open(Cursor *cur, uint64 vector);
 extern void cursor_close(Cursor *cur);
+/* Is a row of the open vector deleted? */
+extern bool cursor_row_deleted(const Cursor *cur, uint32 row);
+/*
+ * Rows of the open vector that are not deleted: how many; *rows: their numbers, ascending, until the next
+ * vector; NULL when all are there.
+ */
+extern uint32 cursor_rows(Cursor *cur, const uint32 **rows);
 /* Unit of a vector. */
 extern int cursor_unit_of(const Cursor *cur, uint64 vector);
 extern ImageCounters cursor_counters(const Cursor *cur);

@@ -98,22 +98,30 @@ directory_parse(Companion *c, const CompanionTuple *t, StoreUnit *unit, uint64 *
 	*below = e.below;
 }
 
-void
+/* Deleted rows come next in the index: to know that there are none costs nothing. */
+bool
 directory_read(Companion *c, Snapshot snapshot, UnitList *list, uint64 *below)
 {
+	bool deleted = false;
 	CompanionScan scan;
 	CompanionTuple t;
 
 	*below = 1;
-	companion_scan_begin(&scan, c, snapshot, KIND_SEGMENT, 0, COMPANION_NUMBER_MAX);
-	while (companion_scan_next(&scan, &t))
+	companion_scan_begin_kinds(&scan, c, snapshot, KIND_SEGMENT, 0, KIND_DELETED);
+	while (!deleted && companion_scan_next(&scan, &t))
 	{
 		StoreUnit unit;
 		uint64 b;
 
+		if (t.kind == KIND_DELETED)
+		{
+			deleted = true;
+			continue;
+		}
 		directory_parse(c, &t, &unit, &b);
 		unit_list_add(list, &unit);
 		*below = Max(*below, b);
 	}
 	companion_scan_end(&scan);
+	return deleted;
 }

@@ -25,8 +25,11 @@ extern void unit_list_add(UnitList *list, const StoreUnit *unit);
 extern void directory_insert(Companion *c, const StoreUnit *unit, uint64 below, CommandId cid);
 /* Raises when the tuple is malformed. */
 extern void directory_parse(Companion *c, const CompanionTuple *t, StoreUnit *unit, uint64 *below);
-/* Segments the snapshot sees, by id, appended to list; *below is the greatest of theirs. */
-extern void directory_read(Companion *c, Snapshot snapshot, UnitList *list, uint64 *below);
+/*
+ * Segments the snapshot sees, by id, appended to list; *below is the greatest of theirs. Returns whether it
+ * sees a deleted row: deleted_mark() is needed to know which units have some.
+ */
+extern bool directory_read(Companion *c, Snapshot snapshot, UnitList *list, uint64 *below);
 
 /* ---- recent batches ---- */
 

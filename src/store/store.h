@@ -74,6 +74,7 @@ typedef struct StoreUnit
 	uint32 level;       /* segments: 1 = made of recent batches, more = made of segments */
 	bool has_split;     /* segments: TC_SPLIT is set for some trace */
 	bool marks_unknown; /* segments: any trace may be split, whatever TC_SPLIT says; has_split is set too */
+	bool has_deleted;   /* the snapshot sees some of its rows as deleted; see store_deleted_rows() */
 	int64 made_at;      /* TimestampTz of insert or merge */
 	bool has_range;     /* the ranges in summary are known: tables with the span profile */
 	ItemPointerData entry_tid; /* segments: the directory tuple */
@@ -96,6 +97,17 @@ extern Image *store_open(Relation rel, Snapshot snapshot, const StoreUnit *unit,
  * the row is likely to be soon after it; 0 for none.
  */
 extern bool store_find_row(Relation rel, Snapshot snapshot, uint64 row, uint64 hint, StoreUnit *unit);
+
+/*
+ * Rows of a unit that snapshot sees as deleted, ascending, counted from the unit's first; palloc'd. Returns
+ * how many. What is known about a unit as a whole (counts, ranges, dictionaries, traces) includes them.
+ */
+extern uint32 store_deleted_rows(Relation rel, Snapshot snapshot, const StoreUnit *unit, uint32 **rows);
+/*
+ * Is a row of a visible unit deleted? For snapshots of any kind; under a dirty one, a row that somebody is
+ * deleting is not, and snapshot->xmax is set to who.
+ */
+extern bool store_row_deleted(Relation rel, Snapshot snapshot, uint64 row);
 
 /* What the planner wants to know, without reading recent batches. */
 typedef struct StoreEstimate

@@ -7,6 +7,7 @@
 #include "access/htup_details.h"
 #include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
+#include "store/deleted.h"
 #include "store/directory.h"
 #include "store/metapage.h"
 #include "store/segment.h"
@@ -29,14 +30,17 @@ store_units(Relation rel, Snapshot snapshot, int *n)
 {
 	UnitList list = {0};
 	uint64 below;
+	bool deleted;
 	Companion c;
 
 	companion_open(rel, AccessShareLock, &c);
-	directory_read(&c, snapshot, &list, &below);
+	deleted = directory_read(&c, snapshot, &list, &below);
 	/* Snapshots that see the dead must also find batches already merged. */
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
 		below = 1;
 	recent_read(&c, snapshot, below, &list);
+	if (deleted)
+		deleted_mark(&c, snapshot, list.units, list.n);
 	companion_close(&c);
 	*n = list.n;
 	return list.units;

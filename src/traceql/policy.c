@@ -148,28 +148,3 @@ policy_mark_visible(Source *source)
 	SPI_cursor_close(portal);
 	SPI_finish();
 }
-
-/* ---- filtering ---- */
-
-Batch *
-policy_filter(const Source *source, const SourceUnit *unit, uint64 first_row, Batch *batch, Arena *arena)
-{
-	uint32 nrows = batch_nrows(batch);
-	RowRef *refs;
-	Batch **input;
-	uint32 n = 0;
-
-	if (!source->policies)
-		return batch;
-	refs = arena_alloc(arena, (nrows + 1) * sizeof(RowRef));
-	for (uint32 r = 0; r < nrows; r++)
-		if (policy_sees(source, unit, first_row + r))
-			refs[n++] = (RowRef){0, r};
-	if (n == 0 || n == nrows)
-		return n ? batch : NULL;
-	input = arena_alloc(arena, sizeof(Batch *));
-	*input = batch;
-	batch = batch_gather_lazy(arena, input, 1, refs, n);
-	batch_make_traces(batch);
-	return batch;
-}

@@ -251,7 +251,7 @@ visible_rows(Reader *reader, uint64 first_row, Batch *batch)
 	uint8 *rows = tenant_rows(reader, batch);
 	uint32 n = batch_nrows(batch);
 
-	if (!reader->source->policies)
+	if (!reader->unit->partial)
 		return rows;
 	if (!rows)
 	{
@@ -259,7 +259,7 @@ visible_rows(Reader *reader, uint64 first_row, Batch *batch)
 		memset(rows, 1, n);
 	}
 	for (uint32 r = 0; r < n; r++)
-		rows[r] &= policy_sees(reader->source, reader->unit, first_row + r);
+		rows[r] &= source_sees(reader->unit, first_row + r);
 	return rows;
 }
 
@@ -280,7 +280,7 @@ read_vector(Reader *reader, uint32 v, ReaderUnit *out)
 		out->rows = visible_rows(reader, info->first_row, out->batch);
 	else
 	{
-		out->batch = policy_filter(reader->source, reader->unit, info->first_row, out->batch, reader->arena);
+		out->batch = source_filter(reader->unit, info->first_row, out->batch, reader->arena);
 		if (out->batch)
 			out->skip = split_traces(reader, out->batch);
 	}
@@ -383,8 +383,8 @@ reader_again(Reader *reader, uint64 place, ReaderUnit *out)
 	*out = (ReaderUnit){.source = reader->number, .place = place};
 	out->batch = image_vector(reader->image, v, reader->arena);
 	if (!reader->request.spans && is_segment(reader))
-		out->batch = policy_filter(reader->source, reader->unit,
-								   image_vector_info(reader->image, v)->first_row, out->batch, reader->arena);
+		out->batch = source_filter(reader->unit, image_vector_info(reader->image, v)->first_row, out->batch,
+								   reader->arena);
 	reader->counters = counters;
 	MemoryContextSwitchTo(old);
 }

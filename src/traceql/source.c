@@ -81,7 +81,7 @@ list_units(Source *source, Relation rel)
 						 : palloc(n * sizeof(SourceUnit));
 	for (int i = 0; i < n; i++)
 	{
-		SourceUnit unit = {rel, units[i], -1, NULL};
+		SourceUnit unit = {.rel = rel, .unit = units[i], .tenant = -1};
 
 		if (units[i].nrows == 0 || !unit_of_tenant(source, &units[i]))
 			continue;
@@ -100,6 +100,30 @@ newest_first(const void *a, const void *b)
 	uint64 y = ((const SourceUnit *) b)->unit.summary.start_max;
 
 	return (x < y) - (x > y);
+}
+
+/* Of a unit with deleted rows, those that are left. */
+static void
+mark_left(Source *source, SourceUnit *unit)
+{
+	uint32 *rows;
+	uint32 n = store_deleted_rows(unit->rel, source->snapshot, &unit->unit, &rows);
+
+	unit->visible = palloc_extended(unit->unit.nrows / 8 + 1, MCXT_ALLOC_HUGE);
+	memset(unit->visible, 0xFF, unit->unit.nrows / 8 + 1);
+	for (uint32 i = 0; i < n; i++)
+		unit->visible[rows[i] / 8] &= ~(1 << rows[i] % 8);
+	pfree(rows);
+}
+
+/* Policies are asked by a plain query, which does not see deleted rows either. */
+static void
+mark_partial(Source *source, SourceUnit *unit)
+{
+	CHECK_FOR_INTERRUPTS();
+	unit->partial = source->policies || unit->unit.has_deleted;
+	if (!source->policies && unit->unit.has_deleted)
+		mark_left(source, unit);
 }
 
 Source *
@@ -121,6 +145,10 @@ source_open(MemoryContext context, Snapshot snapshot, const char *tenant)
 	if (source->nsegments)
 		qsort(source->segments, source->nsegments, sizeof(SourceUnit), newest_first);
 	source->policies = check_enable_rls(parent, InvalidOid, false) == RLS_ENABLED;
+	for (int i = 0; i < source->nsegments; i++)
+		mark_partial(source, &source->segments[i]);
+	for (int i = 0; i < source->nrecent; i++)
+		mark_partial(source, &source->recent[i]);
 	if (source->policies)
 		policy_mark_visible(source);
 	MemoryContextSwitchTo(old);
@@ -171,4 +199,27 @@ source_segment_tenant(Source *source, SourceUnit *unit, Image *image)
 		unit->tenant = source_tenant(source, column_str(column, 0));
 	MemoryContextDelete(context);
 	return unit->tenant;
+}
+
+Batch *
+source_filter(const SourceUnit *unit, uint64 first_row, Batch *batch, Arena *arena)
+{
+	uint32 nrows = batch_nrows(batch);
+	RowRef *refs;
+	Batch **input;
+	uint32 n = 0;
+
+	if (!unit->partial)
+		return batch;
+	refs = arena_alloc(arena, (nrows + 1) * sizeof(RowRef));
+	for (uint32 r = 0; r < nrows; r++)
+		if (source_sees(unit, first_row + r))
+			refs[n++] = (RowRef){0, r};
+	if (n == 0 || n == nrows)
+		return n ? batch : NULL;
+	input = arena_alloc(arena, sizeof(Batch *));
+	*input = batch;
+	batch = batch_gather_lazy(arena, input, 1, refs, n);
+	batch_make_traces(batch);
+	return batch;
 }

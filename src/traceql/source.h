@@ -14,7 +14,8 @@ typedef struct SourceUnit
 	Relation rel;
 	StoreUnit unit;
 	int tenant;     /* index into Source.tenants; -1 not known yet */
-	uint8 *visible; /* under policies: a bit a row; NULL: none */
+	bool partial;   /* some rows are not there: under policies, or because they were deleted */
+	uint8 *visible; /* if partial: a bit a row; NULL: none */
 } SourceUnit;
 
 typedef struct Source
@@ -44,6 +45,18 @@ extern int source_tenant(Source *source, Str tenant);
 /* The tenant of a segment, read from its first row; -1 when it is not the one asked for. */
 extern int source_segment_tenant(Source *source, SourceUnit *unit, Image *image);
 
+/* Is a row of a unit, counted from its first, there: not deleted, and visible to the user? */
+static inline bool
+source_sees(const SourceUnit *unit, uint64 row)
+{
+	return !unit->partial || (unit->visible && (unit->visible[row / 8] >> row % 8 & 1));
+}
+/*
+ * The rows of a vector that are there, its first row is the unit's row first_row: the batch itself when it is
+ * all of them, NULL when there are none.
+ */
+extern Batch *source_filter(const SourceUnit *unit, uint64 first_row, Batch *batch, Arena *arena);
+
 /* ---- source_share.c ---- */
 
 /* Bytes that describe an opened source, for other processes under the same snapshot; at is MAXALIGNed. */
@@ -62,16 +75,5 @@ extern Source *source_attach(MemoryContext context, Snapshot snapshot, char *at)
  * a plain query. They decide before anything of a row is looked at here, and before traces are grouped.
  */
 extern void policy_mark_visible(Source *source);
-static inline bool
-policy_sees(const Source *source, const SourceUnit *unit, uint64 row)
-{
-	return !source->policies || (unit->visible && (unit->visible[row / 8] >> row % 8 & 1));
-}
-/*
- * The visible rows of a vector whose first row is the unit's row first_row: the batch itself when it is all
- * of them, NULL when there are none.
- */
-extern Batch *policy_filter(const Source *source, const SourceUnit *unit, uint64 first_row, Batch *batch,
-							Arena *arena);
 
 #endif

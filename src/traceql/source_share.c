@@ -23,6 +23,7 @@ typedef struct SharedUnit
 {
 	int32 rel;
 	int32 tenant;
+	bool partial;
 	bool visible; /* has a bitmap */
 	StoreUnit unit;
 } SharedUnit;
@@ -86,8 +87,8 @@ put_units(const Source *source, SharedUnit *units, char *bitmaps)
 	{
 		const SourceUnit *unit = unit_at(source, i);
 
-		units[i] =
-			(SharedUnit){rel_number(source, unit->rel), unit->tenant, unit->visible != NULL, unit->unit};
+		units[i] = (SharedUnit){rel_number(source, unit->rel), unit->tenant, unit->partial,
+								unit->visible != NULL, unit->unit};
 		if (unit->visible)
 			memcpy(bitmaps, unit->visible, unit->unit.nrows / 8 + 1);
 		bitmaps += bitmap_size(unit);
@@ -155,7 +156,7 @@ take_units(Source *source, const Head *head, char *at)
 	for (int i = 0; i < nunits; i++)
 	{
 		source->segments[i] = (SourceUnit){source->rels[units[i].rel], units[i].unit, units[i].tenant,
-										   units[i].visible ? (uint8 *) bitmaps : NULL};
+										   units[i].partial, units[i].visible ? (uint8 *) bitmaps : NULL};
 		bitmaps += bitmap_size(&source->segments[i]);
 	}
 }

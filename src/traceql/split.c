@@ -156,7 +156,7 @@ take_recent_vector(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, B
 		int t = map[tenant->codes[r]];
 		SplitTrace *trace;
 
-		if (t < 0 || !policy_sees(split->source, unit, first_row + r))
+		if (t < 0 || !source_sees(unit, first_row + r))
 			continue;
 		trace = split_enter(split, t, id->fixed + 16 * (size_t) r);
 		extend(trace, start->i64[r], duration->i64[r]);
@@ -196,7 +196,7 @@ take_marks(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, Batch *ba
 			split_enter(split, unit->tenant, id->fixed + 16 * (size_t) t);
 }
 
-/* Rows that policies hide have no part in the times of the trace. */
+/* Rows that are not there have no part in the times of the trace. */
 static void
 take_visible(Split *split, SplitTrace *trace, SourceUnit *unit, uint64 first_row, Batch *batch, uint32 t,
 			 uint32 input)
@@ -206,7 +206,7 @@ take_visible(Split *split, SplitTrace *trace, SourceUnit *unit, uint64 first_row
 
 	for (uint32 r = batch->trace_first[t]; r < batch->trace_first[t + 1]; r++)
 	{
-		if (!policy_sees(split->source, unit, first_row + r))
+		if (!source_sees(unit, first_row + r))
 			continue;
 		extend(trace, start->i64[r], duration->i64[r]);
 		add_row(split, trace, input, r);
@@ -239,7 +239,7 @@ take_parts(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, Batch *ba
 		if (!any)
 			input = add_input(split, unit, v, NULL);
 		any = true;
-		if (split->source->policies)
+		if (unit->partial)
 			take_visible(split, trace, unit, first_row, batch, t, input);
 		else
 			take_trace(split, trace, batch, t, input);

@@ -128,7 +128,7 @@ one_tenant(const Source *source, const SourceUnit *unit, Image *image)
 static bool
 whole_image(const TagSearch *search, const SourceUnit *unit, Image *image)
 {
-	return search->inside && !search->filter && !search->traces && !search->source->policies &&
+	return search->inside && !search->filter && !search->traces && !unit->partial &&
 		   one_tenant(search->source, unit, image);
 }
 

@@ -74,7 +74,8 @@ widen(Starts *starts, uint64 first, uint64 last)
 	starts->last = Max(starts->last, last);
 }
 
-/* Where policies hide some spans, or a recent batch may be of several tenants, spans are looked at. */
+/* Where some spans of a segment are not there, or a recent batch may be of several tenants, spans are looked
+ * at. */
 static void
 read_starts(Running *r, Starts *starts)
 {
@@ -99,11 +100,12 @@ find_starts(Running *r)
 {
 	Starts starts = {PG_UINT64_MAX, 0};
 
-	for (int i = 0; i < r->source->nsegments && !r->source->policies; i++)
+	for (int i = 0; i < r->source->nsegments; i++)
 	{
 		const ImageSummary *s = &r->source->segments[i].unit.summary;
 
-		widen(&starts, s->start_min, s->start_max);
+		if (!r->source->segments[i].partial)
+			widen(&starts, s->start_min, s->start_max);
 	}
 	read_starts(r, &starts);
 	return starts;

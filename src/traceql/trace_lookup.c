@@ -50,7 +50,7 @@ add_row(Found *f, uint32 row)
 	f->refs[f->nrefs++] = (RowRef){.batch = f->ninputs - 1, .row = row};
 }
 
-/* Is the row of the tenant asked about, and one the user may see? */
+/* Is the row of the tenant asked about, not deleted, and one the user may see? */
 static bool
 row_asked(Found *f, const SourceUnit *unit, uint64 first_row, Batch *batch, uint32 row)
 {
@@ -58,7 +58,7 @@ row_asked(Found *f, const SourceUnit *unit, uint64 first_row, Batch *batch, uint
 
 	return (!tenant ||
 			str_eq(column_str(batch_column(batch, LEVEL_SPAN, SC_TENANT), row), str_lit(tenant))) &&
-		   policy_sees(f->source, unit, first_row + row);
+		   source_sees(unit, first_row + row);
 }
 
 /* The trace's rows in a vector that may hold it; false: it does not. */
