@@ -248,6 +248,7 @@ typedef struct Set
 	uint32_t *rows; /* NULL: all rows of the trace */
 	uint32_t nattrs;
 	MatchAttr *attrs;
+	bool several; /* was to be made by a structural operator from several sets, which is an error */
 } Set;
 
 typedef struct SetList

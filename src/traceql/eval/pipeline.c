@@ -164,9 +164,6 @@ side(TraceqlRun *run, SetList list, uint32_t *at, uint32_t origin, bool one)
 	{
 		Set *next = &list.sets[(*at)++];
 
-		if (*at - from > 1 && one)
-			run_fail(run, "a structural operator needs one spanset a trace on each side; add coalesce() "
-						  "behind by()");
 		if (*at - from == 1)
 			set = *next;
 		else
@@ -177,6 +174,7 @@ side(TraceqlRun *run, SetList list, uint32_t *at, uint32_t origin, bool one)
 
 			set.n = rows_union(a, set.n, b, next->n, both);
 			set.rows = both;
+			set.several |= one || next->several;
 		}
 	}
 	return set;
@@ -201,6 +199,16 @@ static bool
 needs_left(TraceqlOp op)
 {
 	return op != TQL_OP_OR && !(op >= TQL_OP_NOT_CHILD && op <= TQL_OP_NOT_SIBLING);
+}
+
+/*
+ * Several sets on a side are an error only where the operator could give something: traces that were left
+ * out beforehand, because they lack a condition of the query, must not make a difference.
+ */
+static bool
+fails(TraceqlOp op, const Set *a, const Set *b)
+{
+	return (a->several || b->several) && (a->n || !needs_left(op)) && (b->n || op == TQL_OP_OR);
 }
 
 /* Inputs that the left side left something of. */
@@ -235,6 +243,7 @@ operator_run(TraceqlRun *run, const SetExpr *expr, SetList in)
 	{
 		Set a = side(run, left, &l, i, one);
 		Set b = side(run, right, &r, i, one);
+		bool several = fails(expr->op, &a, &b);
 		Set *made;
 		uint32_t *rows;
 		uint32_t n;
@@ -242,12 +251,13 @@ operator_run(TraceqlRun *run, const SetExpr *expr, SetList in)
 		if (a.n == 0 && b.n == 0)
 			continue;
 		rows = arena_alloc(run->scratch, ((size_t) a.n + b.n + 1) * sizeof(uint32_t));
-		n = combine(run, expr->op, in.sets[i].trace, &a, &b, rows);
+		n = combine(run, several ? TQL_OP_OR : expr->op, in.sets[i].trace, &a, &b, rows);
 		if (n == 0)
 			continue;
 		made = set_append(run, &out, &in.sets[i]);
 		made->rows = rows;
 		made->n = n;
+		made->several = several;
 	}
 	return out;
 }
@@ -299,5 +309,11 @@ expr_run(TraceqlRun *run, const SetExpr *expr, SetList in)
 SetList
 pipeline_run(TraceqlRun *run, const SetExpr *root, SetList in)
 {
-	return expr_run(run, root, in);
+	SetList out = expr_run(run, root, in);
+
+	for (uint32_t i = 0; i < out.n; i++)
+		if (out.sets[i].several)
+			run_fail(run, "a structural operator needs one spanset a trace on each side; add coalesce() "
+						  "behind by()");
+	return out;
 }
