@@ -21,7 +21,7 @@ PG_CFLAGS    = -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-s
 SHLIB_LINK   = -lzstd -llz4 -lz -levent -lnghttp2 -lpcre2-8
 # Objects depend on the headers they include.
 PG_CFLAGS   += -MMD -MP
-EXTRA_CLEAN  = build/asan build/fuzz build/bench build/cov $(OBJS:.o=.d) tempo--$(EXTVERSION).sql $(GEN_SRCS) src/traceql/lang/grammar.tab.h src/traceql/lang/lexer.yy.h
+EXTRA_CLEAN  = build/asan build/fuzz build/bench build/cov build/reference $(OBJS:.o=.d) tempo--$(EXTVERSION).sql $(GEN_SRCS) src/traceql/lang/grammar.tab.h src/traceql/lang/lexer.yy.h
 
 # Real data for tests and benchmarks that ask for it; tests that need it skip without it.
 TEMPO_SHARED ?= $(abspath ../shared)

@@ -31,6 +31,21 @@ check-pgtap:
 prove check-tap:
 	@scripts/install
 	@TEMPO_SHARED='$(TEMPO_SHARED)' scripts/check-tap $(PROVE_TESTS)
+# The reference evaluator of TraceQL and the random queries that the server is compared with it on.
+REFERENCE_SRCS = $(wildcard test/reference/*.c)
+REFERENCE_OBJS = $(REFERENCE_SRCS:%.c=build/reference/%.o)
+.PHONY: reference random-queries
+reference: build/reference/random_queries
+build/reference/%.o: %.c
+	@mkdir -p $(@D)
+	gcc $(PURE_FLAGS) -O2 -I$(shell $(PG_CONFIG) --includedir) -c -o $@ $<
+build/reference/random_queries: $(REFERENCE_OBJS)
+	gcc -o $@ $^ -L$(shell $(PG_CONFIG) --libdir) -lpq -lpcre2-8 -lm
+-include $(REFERENCE_OBJS:.o=.d)
+# `make random-queries RANDOM_QUERIES=100000 RANDOM_SEED=7`: a long comparison.
+random-queries:
+	@scripts/install
+	@RANDOM_QUERIES=$(or $(RANDOM_QUERIES),100000) RANDOM_SEED=$(or $(RANDOM_SEED),2) TEMPO_VERBOSE=1 scripts/check-tap test/t/052_random_queries.pl
 # The performance table; BENCH_SPANS=2000000 for another size. A minute or two; needs TEMPO_SHARED.
 .PHONY: bench
 bench:

@@ -57,6 +57,10 @@ find_tests() {
 		rm -rf "$tests"
 		mkdir -p "$tests"
 		(cd "$root" && cp -a sql expected test scripts doc "$tests/" 2>/dev/null)
+		if [ -d "$root/build/reference" ]; then
+			mkdir -p "$tests/build"
+			cp -a "$root/build/reference" "$tests/build/"
+		fi
 		chown -R "$server_user" "$tests"
 	fi
 	if [ -d "$shared" ] && ! as_server_can_enter "$shared"; then
