@@ -40,6 +40,7 @@ endif
 -include $(OBJS:.o=.d)
 include make/pure.mk
 include make/server.mk
+include make/bench.mk
 
 tempo--$(EXTVERSION).sql: $(SQL_PARTS)
 	cat $^ > $@

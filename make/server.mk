@@ -46,8 +46,3 @@ build/reference/random_queries: $(REFERENCE_OBJS)
 random-queries:
 	@scripts/install
 	@RANDOM_QUERIES=$(or $(RANDOM_QUERIES),100000) RANDOM_SEED=$(or $(RANDOM_SEED),2) TEMPO_VERBOSE=1 scripts/check-tap test/t/052_random_queries.pl
-# The performance table; BENCH_SPANS=2000000 for another size. A minute or two; needs TEMPO_SHARED.
-.PHONY: bench
-bench:
-	@scripts/install
-	@TEMPO_SHARED='$(TEMPO_SHARED)' scripts/bench $(BENCH_SPANS)
