@@ -34,25 +34,31 @@ CALL load(300);
 CREATE TABLE h AS SELECT * FROM g;
 ANALYZE g;
 
-CREATE FUNCTION inside(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION inside(query text, node text DEFAULT 'TempoAggregate') RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE line text;
 BEGIN
     FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
-        IF line ~ 'TempoAggregate' THEN RETURN true; END IF;
+        IF line ~ node THEN RETURN true; END IF;
     END LOOP;
     RETURN false;
 END $$;
--- the query over table @t: by the node, by core over the column scan, and over the heap
+CREATE PROCEDURE cheap_workers(VARIADIC costs text[] DEFAULT '{0, 0, 0}') LANGUAGE sql AS $$
+    SELECT set_config('parallel_setup_cost', costs[1], false), set_config('parallel_tuple_cost', costs[2], false), set_config('min_parallel_table_scan_size', costs[3], false) $$;
+-- the query over table @t: by the node in one process and in several, by core over the column scan, and over the heap
 CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE a text[]; b text[]; c text[]; q text := format('SELECT array_agg(x::text ORDER BY x::text COLLATE "C") FROM (%s) x', query);
+DECLARE a text[]; b text[]; c text[]; d text[]; q text := format('SELECT array_agg(x::text ORDER BY x::text COLLATE "C") FROM (%s) x', query);
 BEGIN
     IF NOT inside(replace(query, '@t', 'g')) THEN RETURN NEXT query || ' is not inside the scan'; END IF;
     EXECUTE replace(q, '@t', 'g') INTO a;
+    CALL cheap_workers();
+    EXECUTE replace(q, '@t', 'g') INTO d;
+    CALL cheap_workers('1000', '0.1', '8MB');
     SET LOCAL tempo.enable_aggregate = off;
     EXECUTE replace(q, '@t', 'g') INTO b;
     RESET tempo.enable_aggregate;
     EXECUTE replace(q, '@t', 'h') INTO c;
     IF a IS DISTINCT FROM c THEN RETURN NEXT query || ' inside'; END IF;
+    IF d IS DISTINCT FROM c THEN RETURN NEXT query || ' in parallel'; END IF;
     IF b IS DISTINCT FROM c THEN RETURN NEXT query || ' outside'; END IF;
 END $$;
 CREATE TABLE parts AS SELECT 'key' AS what, v FROM unnest(array['service', 'name', 'note', 'kind', 'status', 'small', 'num / 1', 'late', 'later', 'day', 'parent_span_id', 'kind::int', 'tenant',
@@ -80,6 +86,27 @@ SELECT differs(v) FROM unnest(array['SELECT service, count(*) * 2 + length(servi
     'SELECT a.service, b.n FROM (SELECT service, count(*) AS n FROM @t GROUP BY 1) a JOIN (SELECT service, sum(num) AS n FROM @t WHERE num > 0 GROUP BY 1) b USING (service)',
     'WITH c AS (SELECT name, avg(num) AS a FROM @t GROUP BY 1) SELECT name, rank() OVER (ORDER BY a) FROM c', 'SELECT s, (SELECT count(*) FROM @t WHERE service = s AND small > n) FROM (VALUES (''svc 1'', 1), (''svc 2'', 3), (NULL, 4)) v (s, n)',
     'SELECT s, x.* FROM (VALUES (''svc 1'', .1), (''svc 2'', .3)) v (s, n), LATERAL (SELECT count(*), percentile_disc(n) WITHIN GROUP (ORDER BY num) FROM @t WHERE service = s) x']) v;
+-- in several processes where that is cheap; the leader alone, workers alone, more than there are, rescans, and a LIMIT that leaves early
+CALL cheap_workers();
+SELECT count(*) < 6 AS nearly_all FROM queries WHERE NOT inside(format('SELECT %s, %s FROM g WHERE %s GROUP BY %s', keys, aggregates, condition, keys), 'Parallel Custom Scan \(TempoAggregate');
+EXPLAIN (COSTS OFF) SELECT service, percentile_disc(.5) WITHIN GROUP (ORDER BY big) FROM g GROUP BY 1 HAVING count(*) > 1;
+CREATE TABLE expected AS SELECT name, kind, count(*) AS n, sum(big) AS s, percentile_cont(.4) WITHIN GROUP (ORDER BY big) AS p FROM h GROUP BY 1, 2;
+CREATE VIEW got AS SELECT name, kind, count(*) AS n, sum(big) AS s, percentile_cont(.4) WITHIN GROUP (ORDER BY big) AS p FROM g GROUP BY 1, 2;
+SET max_parallel_workers = 0;
+SELECT count(*) FROM (TABLE got EXCEPT TABLE expected) x;
+RESET max_parallel_workers;
+SET parallel_leader_participation = off;
+SELECT count(*) FROM (TABLE got EXCEPT TABLE expected) x;
+RESET parallel_leader_participation;
+SET max_parallel_workers_per_gather = 7;
+SELECT count(*) FROM (TABLE got EXCEPT TABLE expected) x;
+SELECT count(*) FROM (SELECT attributes ->> 'all' AS a, percentile_disc(.5) WITHIN GROUP (ORDER BY big) FROM g GROUP BY 1 LIMIT 5) x;
+RESET max_parallel_workers_per_gather;
+SET enable_material = off;
+SELECT v, (SELECT sum(n) FROM got WHERE n > v) = (SELECT sum(n) FROM expected WHERE n > v) AS same FROM generate_series(1, 3) v;
+SELECT v, s.n IS NOT DISTINCT FROM (SELECT sum(n) FROM expected) AS same FROM generate_series(1, 3) v LEFT JOIN LATERAL (SELECT sum(n) AS n FROM got OFFSET 0) s ON true;
+RESET enable_material;
+CALL cheap_workers('1000', '0.1', '8MB');
 -- not inside: what it cannot do
 SELECT q FROM unnest(array['SELECT count(DISTINCT service) FROM g', 'SELECT service, count(*) FROM g GROUP BY ROLLUP (1)', 'SELECT string_agg(name, '','') FROM g', 'SELECT count(*) FROM g WHERE service = name', 'SELECT count(*) FROM g WHERE random() < 2',
     'SELECT sum(num + 1) FROM g', 'SELECT g.service, count(*) FROM g, h GROUP BY 1', 'SELECT attributes, count(*) FROM g GROUP BY 1', 'SELECT date_trunc(''millisecond'', start_time), count(*) FROM g GROUP BY 1',
@@ -111,6 +138,6 @@ RESET ROLE;
 DROP OWNED BY tempo_test_reader;
 DROP ROLE tempo_test_reader;
 SET client_min_messages = warning;
-DROP TABLE g, h, parts, queries, tempo.spans CASCADE;
+DROP TABLE g, h, parts, queries, expected, tempo.spans CASCADE;
 DROP FUNCTION inside, differs;
-DROP PROCEDURE load;
+DROP PROCEDURE load, cheap_workers;

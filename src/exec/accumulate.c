@@ -16,6 +16,7 @@
 #include "utils/numeric.h"
 #include "exec/accumulate.h"
 #include "exec/column_filter.h"
+#include "exec/partial.h"
 #include "exec/series.h"
 #include "types/types.h"
 
@@ -26,19 +27,15 @@ struct Accumulator
 	MemoryContext context;
 	Series *series;
 	ColumnFilter *filter;
-	uint64 bias; /* added before comparing: makes unsigned order signed */
+	uint64 bias; /* added before comparing: makes unsigned order signed; 0 before the first table */
 	/* by group */
 	uint32 n;
 	uint32 max;
 	int64 *count;
 	__int128 *sum;
 	int64 *extreme;
-	/* percentiles: all values, and the group of each */
-	int64 *values;
-	uint32 *groups;
-	uint64 nvalues;
-	uint64 max_values;
-	uint64 *first; /* after finish: values of a group are at [first[g], first[g + 1]) */
+	/* percentiles */
+	ValueLists *values;
 	Datum fractions;
 	bool no_fractions; /* NULL */
 };
@@ -75,7 +72,7 @@ check_fraction(double f)
 }
 
 Accumulator *
-accumulator_create(PlanState *parent, const AggregateSpec *spec, MemoryContext context)
+accumulator_create(PlanState *parent, const AggregateSpec *spec, SlabSource *source, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Accumulator *a = palloc0(sizeof(Accumulator));
@@ -84,7 +81,10 @@ accumulator_create(PlanState *parent, const AggregateSpec *spec, MemoryContext c
 	a->parent = parent;
 	a->context = context;
 	if (spec->fractions)
+	{
 		evaluate_fractions(a);
+		a->values = value_lists_create(source, context);
+	}
 	MemoryContextSwitchTo(old);
 	return a;
 }
@@ -133,21 +133,6 @@ reserve_groups(Accumulator *a, uint32 ngroups)
 	a->n = ngroups;
 }
 
-static void
-reserve_values(Accumulator *a, uint64 wanted)
-{
-	uint64 max;
-
-	if (wanted <= a->max_values)
-		return;
-	max = Max(wanted, a->max_values * 2);
-	a->values = a->values ? repalloc_huge(a->values, max * sizeof(int64))
-						  : MemoryContextAllocHuge(a->context, max * sizeof(int64));
-	a->groups = a->groups ? repalloc_huge(a->groups, max * sizeof(uint32))
-						  : MemoryContextAllocHuge(a->context, max * sizeof(uint32));
-	a->max_values = max;
-}
-
 static inline void
 take_extreme(Accumulator *a, uint32 group, int64 v)
 {
@@ -184,13 +169,7 @@ add_all(Accumulator *a, const uint32 *rows, uint32 n, const uint32 *groups)
 			for (uint32 i = 0; i < n; i++)
 				take_extreme(a, groups[i], v[rows ? rows[i] : i]);
 			break;
-		case AGGREGATE_PERCENTILE:
-			reserve_values(a, a->nvalues + n);
-			for (uint32 i = 0; i < n; i++)
-				a->values[a->nvalues + i] = v[rows ? rows[i] : i];
-			memcpy(a->groups + a->nvalues, groups, n * sizeof(uint32));
-			a->nvalues += n;
-			break;
+		case AGGREGATE_PERCENTILE: value_lists_add(a->values, v, rows, n, groups, a->n); break;
 	}
 }
 
@@ -249,148 +228,165 @@ accumulator_add(Accumulator *a, Cursor *cur, const uint32 *rows, uint32 n, const
 	add_all(a, kept_rows, kept, kept_groups);
 }
 
-/* ---- percentiles ---- */
-
-/* Bring the values of each group together. */
-static void
-gather_values(Accumulator *a)
-{
-	uint64 *next = MemoryContextAllocHuge(a->context, ((Size) a->n + 1) * sizeof(uint64));
-	int64 *sorted = MemoryContextAllocHuge(a->context, Max(a->nvalues, 1) * sizeof(int64));
-
-	a->first = MemoryContextAllocHuge(a->context, ((Size) a->n + 2) * sizeof(uint64));
-	memset(a->first, 0, ((Size) a->n + 2) * sizeof(uint64));
-	for (uint64 i = 0; i < a->nvalues; i++)
-		a->first[a->groups[i] + 1]++;
-	for (uint32 g = 0; g < a->n; g++)
-		a->first[g + 1] += a->first[g];
-	memcpy(next, a->first, (Size) a->n * sizeof(uint64));
-	for (uint64 i = 0; i < a->nvalues; i++)
-	{
-		if (i % 65536 == 0)
-			CHECK_FOR_INTERRUPTS();
-		sorted[next[a->groups[i]]++] = a->values[i];
-	}
-	pfree(next);
-	if (a->values)
-	{
-		pfree(a->values);
-		pfree(a->groups);
-	}
-	a->values = sorted;
-	a->groups = NULL;
-}
-
 void
 accumulator_finish(Accumulator *a, uint32 ngroups)
 {
 	reserve_groups(a, ngroups);
-	if (a->spec.kind == AGGREGATE_PERCENTILE)
-		gather_values(a);
 }
 
-static int64
-median_of_three(int64 a, int64 b, int64 c)
-{
-	return a < b ? (b < c ? b : Max(a, c)) : (a < c ? a : Max(b, c));
-}
+/* ---- other processes ---- */
 
-/* Bring the values less than the pivot to the front; returns how many. No branch depends on a value. */
-static uint64
-partition_values(int64 *v, uint64 n, int64 pivot)
+void
+accumulator_write(Accumulator *a, uint32 ngroups, StringInfo out)
 {
-	uint64 less = 0;
-
-	for (uint64 i = 0; i < n; i++)
+	reserve_groups(a, ngroups);
+	if (a->values)
 	{
-		int64 x = v[i];
-
-		v[i] = v[less];
-		v[less] = x;
-		less += x < pivot;
+		value_lists_write(a->values, ngroups, out);
+		return;
 	}
-	return less;
+	partial_put_u64(out, a->bias);
+	partial_put(out, a->count, (Size) ngroups * sizeof(int64));
+	if (a->sum)
+		partial_put(out, a->sum, (Size) ngroups * sizeof(__int128));
+	if (a->extreme)
+		partial_put(out, a->extreme, (Size) ngroups * sizeof(int64));
 }
 
-/*
- * The k-th value in order: afterwards it is at k, none before it is greater, none behind it less. Values up
- * to `from` are in their place as far as that goes (from <= k).
- */
-static int64
-select_value(int64 *v, uint64 n, uint64 k, uint64 from)
+static void
+merge_extreme(Accumulator *a, uint32 group, int64 count, int64 extreme)
 {
-	uint64 lo = from;
-	uint64 hi = n;
+	if (count == 0)
+		return;
+	if (a->count[group] == 0 ||
+		(a->spec.kind == AGGREGATE_MIN ? extreme < a->extreme[group] : extreme > a->extreme[group]))
+		a->extreme[group] = extreme;
+}
 
-	while (hi - lo > 1)
+void
+accumulator_merge(Accumulator *a, const char **message, uint32 ngroups, const uint32 *map)
+{
+	const int64 *count, *extreme = NULL;
+	const __int128 *sum = NULL;
+
+	if (a->values)
 	{
-		int64 pivot = median_of_three(v[lo], v[lo + (hi - lo) / 2], v[hi - 1]);
-		uint64 less = lo + partition_values(v + lo, hi - lo, pivot);
-		uint64 equal;
-
-		CHECK_FOR_INTERRUPTS();
-		if (k < less)
-		{
-			hi = less;
+		value_lists_merge(a->values, message, ngroups, map);
+		return;
+	}
+	a->bias |= partial_get_u64(message);
+	count = partial_get(message, (Size) ngroups * sizeof(int64));
+	if (a->spec.kind == AGGREGATE_SUM || a->spec.kind == AGGREGATE_AVG)
+		sum = partial_get(message, (Size) ngroups * sizeof(__int128));
+	if (a->spec.kind == AGGREGATE_MIN || a->spec.kind == AGGREGATE_MAX)
+		extreme = partial_get(message, (Size) ngroups * sizeof(int64));
+	for (uint32 g = 0; g < ngroups; g++)
+	{
+		if (map[g] == VALUE_LISTS_NONE)
 			continue;
-		}
-		/* The pivot is the least of the rest: those equal to it come next. */
-		equal = pivot == PG_INT64_MAX ? hi : less + partition_values(v + less, hi - less, pivot + 1);
-		if (k < equal)
-			return pivot;
-		lo = equal;
+		reserve_groups(a, Max(a->n, map[g] + 1));
+		if (extreme)
+			merge_extreme(a, map[g], count[g], extreme[g]);
+		if (sum)
+			a->sum[map[g]] += sum[g];
+		a->count[map[g]] += count[g];
 	}
-	return v[k];
 }
 
-/* Percentiles are mostly asked for in ascending order: what lies below the last one need not be moved again.
- */
-static int64
-next_value(int64 *v, uint64 n, uint64 k, uint64 *from)
+/* ---- percentiles ---- */
+
+/* A percentile is worked out from the values of two ranks, which may be the same. */
+typedef struct Position
 {
-	int64 value = select_value(v, n, k, *from <= k ? *from : 0);
-
-	*from = k;
-	return value;
-}
+	double fraction;
+	uint64 low;
+	uint64 high;
+	double share; /* of the way from the low value to the high one */
+	int64 value[2];
+} Position;
 
 /* As orderedsetaggs.c has it. */
-static Datum
-percentile(const Accumulator *a, uint32 group, double fraction, uint64 *from)
+static void
+find_position(const Accumulator *a, uint64 n, Position *p)
 {
-	int64 *v = a->values + a->first[group];
-	uint64 n = a->first[group + 1] - a->first[group];
-
 	if (a->spec.continuous)
 	{
-		int64 first = (int64) floor(fraction * (n - 1));
-		int64 second = (int64) ceil(fraction * (n - 1));
-		double lo = (double) next_value(v, n, (uint64) first, from);
-		double hi;
+		double at = p->fraction * (double) (n - 1);
 
-		if (first == second)
-			return Float8GetDatum(lo);
-		hi = (double) next_value(v, n, (uint64) second, from);
-		return Float8GetDatum(lo + ((fraction * (n - 1) - first) * (hi - lo)));
+		p->low = (uint64) floor(at);
+		p->high = (uint64) ceil(at);
+		p->share = at - (double) p->low;
 	}
 	else
 	{
-		int64 row = (int64) ceil(fraction * n);
+		int64 row = (int64) ceil(p->fraction * (double) n);
 
-		return (Datum) next_value(v, n, row > 1 ? (uint64) row - 1 : 0, from);
+		p->low = p->high = row > 1 ? (uint64) row - 1 : 0;
 	}
 }
 
+static int
+compare_ranks(const void *a, const void *b)
+{
+	uint64 x = *(const uint64 *) a, y = *(const uint64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+static int64
+value_of_rank(const uint64 *ranks, const int64 *values, int n, uint64 rank)
+{
+	const uint64 *at = bsearch(&rank, ranks, n, sizeof(uint64), compare_ranks);
+
+	return values[at - ranks];
+}
+
+/* Values of the ranks of all positions, looked up together. */
+static void
+find_values(Accumulator *a, uint32 group, Position *positions, int n)
+{
+	uint64 *ranks = palloc(n * 2 * sizeof(uint64));
+	int64 *values = palloc(n * 2 * sizeof(int64));
+	uint64 count = value_lists_count(a->values, group);
+
+	for (int i = 0; i < n; i++)
+	{
+		find_position(a, count, &positions[i]);
+		ranks[i * 2] = positions[i].low;
+		ranks[i * 2 + 1] = positions[i].high;
+	}
+	qsort(ranks, n * 2, sizeof(uint64), compare_ranks);
+	value_lists_select(a->values, group, ranks, n * 2, values);
+	for (int i = 0; i < n; i++)
+	{
+		positions[i].value[0] = value_of_rank(ranks, values, n * 2, positions[i].low);
+		positions[i].value[1] = value_of_rank(ranks, values, n * 2, positions[i].high);
+	}
+	pfree(ranks);
+	pfree(values);
+}
+
 static Datum
-percentile_array(const Accumulator *a, uint32 group, bool *isnull)
+percentile(const Accumulator *a, const Position *p)
+{
+	double low, high;
+
+	if (!a->spec.continuous)
+		return (Datum) p->value[0];
+	low = (double) p->value[0];
+	high = (double) p->value[1];
+	return Float8GetDatum(p->low == p->high ? low : low + p->share * (high - low));
+}
+
+static Datum
+percentile_array(Accumulator *a, uint32 group, bool *isnull)
 {
 	ArrayType *given = DatumGetArrayTypeP(a->fractions);
 	Oid element = result_element(a);
-	Datum *fractions;
+	Datum *fractions, *results;
+	Position *positions;
 	bool *nulls;
-	int n;
-	Datum *results;
-	uint64 from = 0;
+	int n, npositions = 0;
 	int16 len = element == INT2OID ? 2 : element == INT4OID ? 4 : 8;
 
 	deconstruct_array(given, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &fractions, &nulls, &n);
@@ -398,12 +394,18 @@ percentile_array(const Accumulator *a, uint32 group, bool *isnull)
 	if (n == 0)
 		return PointerGetDatum(construct_empty_array(element));
 	results = palloc0(n * sizeof(Datum));
+	positions = palloc(n * sizeof(Position));
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			check_fraction(DatumGetFloat8(fractions[i]));
-	for (int i = 0; i < n; i++)
+		{
+			positions[npositions].fraction = DatumGetFloat8(fractions[i]);
+			check_fraction(positions[npositions++].fraction);
+		}
+	if (npositions > 0)
+		find_values(a, group, positions, npositions);
+	for (int i = 0, k = 0; i < n; i++)
 		if (!nulls[i])
-			results[i] = percentile(a, group, DatumGetFloat8(fractions[i]), &from);
+			results[i] = percentile(a, &positions[k++]);
 	return PointerGetDatum(construct_md_array(results, nulls, ARR_NDIM(given), ARR_DIMS(given),
 											  ARR_LBOUND(given), element, len, true,
 											  len == 2   ? TYPALIGN_SHORT
@@ -412,25 +414,25 @@ percentile_array(const Accumulator *a, uint32 group, bool *isnull)
 }
 
 static Datum
-percentile_result(const Accumulator *a, uint32 group, bool *isnull)
+percentile_result(Accumulator *a, uint32 group, bool *isnull)
 {
-	double fraction = 0;
-	uint64 from = 0;
+	Position position = {0};
 
 	*isnull = true;
 	if (a->no_fractions)
 		return (Datum) 0;
 	if (!OidIsValid(result_element(a)))
 	{
-		fraction = DatumGetFloat8(a->fractions);
-		check_fraction(fraction);
+		position.fraction = DatumGetFloat8(a->fractions);
+		check_fraction(position.fraction);
 	}
-	if (a->first[group + 1] == a->first[group])
+	if (value_lists_count(a->values, group) == 0)
 		return (Datum) 0;
 	if (OidIsValid(result_element(a)))
 		return percentile_array(a, group, isnull);
 	*isnull = false;
-	return percentile(a, group, fraction, &from);
+	find_values(a, group, &position, 1);
+	return percentile(a, &position);
 }
 
 /* ---- results ---- */

@@ -8,12 +8,15 @@
 
 #include "postgres.h"
 #include "executor/executor.h"
+#include "exec/value_lists.h"
 #include "plan/aggregate_spec.h"
 #include "store/cursor.h"
 
 typedef struct Accumulator Accumulator;
 
-extern Accumulator *accumulator_create(PlanState *parent, const AggregateSpec *spec, MemoryContext context);
+/* source: of values that percentiles keep. */
+extern Accumulator *accumulator_create(PlanState *parent, const AggregateSpec *spec, SlabSource *source,
+									   MemoryContext context);
 /* What follows is about this table; series and conditions live in context. */
 extern void accumulator_table(Accumulator *a, Relation rel, const ClauseTable *table, Index varno,
 							  MemoryContext context);
@@ -27,6 +30,12 @@ extern void accumulator_add(Accumulator *a, Cursor *cur, const uint32 *rows, uin
 							uint32 ngroups);
 /* All rows are in; ngroups groups. */
 extern void accumulator_finish(Accumulator *a, uint32 ngroups);
+/*
+ * Hand what is known of ngroups groups to another process; there, add it: group g to map[g], or not at all
+ * where that is VALUE_LISTS_NONE.
+ */
+extern void accumulator_write(Accumulator *a, uint32 ngroups, StringInfo out);
+extern void accumulator_merge(Accumulator *a, const char **message, uint32 ngroups, const uint32 *map);
 /* The result for a group, made in the current memory context. */
 extern Datum accumulator_result(Accumulator *a, uint32 group, bool *isnull);
 

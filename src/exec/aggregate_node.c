@@ -1,7 +1,7 @@
 /*
  * aggregate_node.c
  *	  Executing the aggregating scan: everything is read at the first row asked for, then groups are given
- *	  out one by one.
+ *	  out one by one. In a parallel query aggregate_shared.h says who reads and who gives out what.
  */
 #include "postgres.h"
 
@@ -18,11 +18,9 @@
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "compat.h"
-#include "exec/accumulate.h"
 #include "exec/aggregate_node.h"
+#include "exec/aggregate_shared.h"
 #include "exec/column_filter.h"
-#include "exec/group_key.h"
-#include "exec/groups.h"
 
 typedef struct TempoAggregateState
 {
@@ -36,23 +34,16 @@ typedef struct TempoAggregateState
 	/* once run */
 	bool done;
 	MemoryContext context; /* reset by a rescan */
-	GroupKey **group_keys;
-	Accumulator **accumulators;
-	int nkeys;
-	int naggregates;
-	Groups *groups;
-	uint32 ngroups;
-	uint32 next;
-	uint32 *numbers;
-	bool any_rows;
+	AggregateShape shape;
+	AggregateParts *parts; /* being filled, or given out */
+	uint32 next;           /* group of it */
 
-	/* EXPLAIN ANALYZE */
-	uint64 units;
-	uint64 units_read;
-	uint64 vectors;
-	uint64 vectors_read;
-	uint64 rows_removed;
-	uint64 bytes;
+	/* parallel */
+	SharedAggregate *shared;
+	dsa_area *area; /* while being executed in parallel */
+	bool folded;    /* counters are in shared */
+
+	uint64 counters[AGGREGATE_NCOUNTERS];
 } TempoAggregateState;
 
 static Node *create_state(CustomScan *scan);
@@ -60,6 +51,11 @@ static void begin_aggregate(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *exec_aggregate(CustomScanState *node);
 static void end_aggregate(CustomScanState *node);
 static void rescan_aggregate(CustomScanState *node);
+static Size estimate_dsm(CustomScanState *node, ParallelContext *pcxt);
+static void initialize_dsm(CustomScanState *node, ParallelContext *pcxt, void *coordinate);
+static void reinitialize_dsm(CustomScanState *node, ParallelContext *pcxt, void *coordinate);
+static void initialize_worker(CustomScanState *node, shm_toc *toc, void *coordinate);
+static void shutdown_aggregate(CustomScanState *node);
 static void explain_aggregate(CustomScanState *node, List *ancestors, ExplainState *es);
 
 CustomScanMethods aggregate_node_methods = {.CustomName = "TempoAggregate",
@@ -71,6 +67,11 @@ static const CustomExecMethods exec_methods = {
 	.ExecCustomScan = exec_aggregate,
 	.EndCustomScan = end_aggregate,
 	.ReScanCustomScan = rescan_aggregate,
+	.EstimateDSMCustomScan = estimate_dsm,
+	.InitializeDSMCustomScan = initialize_dsm,
+	.ReInitializeDSMCustomScan = reinitialize_dsm,
+	.InitializeWorkerCustomScan = initialize_worker,
+	.ShutdownCustomScan = shutdown_aggregate,
 	.ExplainCustomScan = explain_aggregate,
 };
 
@@ -100,27 +101,38 @@ begin_aggregate(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 	List *tlist = plan->custom_scan_tlist;
 	Relids varnos = pull_varnos(NULL, (Node *) tlist);
+	int nkeys, naggregates;
 
 	s->tables = linitial(plan->custom_private);
-	s->nkeys = intVal(lsecond(plan->custom_private));
-	s->naggregates = intVal(lthird(plan->custom_private));
-	s->keys = expressions(tlist, 0, s->nkeys);
-	s->aggregates = expressions(tlist, s->nkeys, s->naggregates);
-	s->clauses =
-		expressions(tlist, s->nkeys + s->naggregates, list_length(tlist) - s->nkeys - s->naggregates);
+	nkeys = intVal(lsecond(plan->custom_private));
+	naggregates = intVal(lthird(plan->custom_private));
+	s->keys = expressions(tlist, 0, nkeys);
+	s->aggregates = expressions(tlist, nkeys, naggregates);
+	s->clauses = expressions(tlist, nkeys + naggregates, list_length(tlist) - nkeys - naggregates);
 	/* No columns at all: count(*). */
 	s->varno = bms_is_empty(varnos) ? 0 : bms_singleton_member(varnos);
 	s->context = AllocSetContextCreate(estate->es_query_cxt, "tempo aggregate", ALLOCSET_DEFAULT_SIZES);
 }
 
 static void
+drop_parts(TempoAggregateState *s)
+{
+	if (s->parts)
+	{
+		MemoryContext context = s->parts->context;
+
+		aggregate_parts_free(s->parts);
+		s->parts = NULL;
+		MemoryContextDelete(context);
+	}
+	s->next = 0;
+}
+
+static void
 forget(TempoAggregateState *s)
 {
-	for (int k = 0; s->group_keys && k < s->nkeys; k++)
-		group_key_free(s->group_keys[k]);
-	s->group_keys = NULL;
+	drop_parts(s);
 	s->done = false;
-	s->next = 0;
 	MemoryContextReset(s->context);
 }
 
@@ -142,34 +154,12 @@ rescan_aggregate(CustomScanState *node)
 
 /* ---- reading ---- */
 
-/* Keys and aggregates by what the first table says; the others have the same columns. */
 static void
-make_parts(TempoAggregateState *s, const ClauseTable *table)
+new_parts(TempoAggregateState *s)
 {
-	int i = 0;
-	ListCell *lc;
+	MemoryContext context = AllocSetContextCreate(s->context, "tempo groups", ALLOCSET_DEFAULT_SIZES);
 
-	s->group_keys = palloc0(Max(s->nkeys, 1) * sizeof(GroupKey *));
-	s->accumulators = palloc0(Max(s->naggregates, 1) * sizeof(Accumulator *));
-	s->numbers = palloc0(Max(s->nkeys, 1) * sizeof(uint32));
-	s->groups = groups_create(s->nkeys, s->context);
-	foreach (lc, s->keys)
-	{
-		KeySpec spec;
-
-		if (!key_recognise(table, s->varno, lfirst(lc), &spec))
-			elog(ERROR, "group key is not one of columns");
-		s->group_keys[i++] = group_key_create(&s->css.ss.ps, &spec, s->context);
-	}
-	i = 0;
-	foreach (lc, s->aggregates)
-	{
-		AggregateSpec spec;
-
-		if (!aggregate_recognise(table, s->varno, lfirst_node(Aggref, lc), &spec))
-			elog(ERROR, "aggregate is not one of columns");
-		s->accumulators[i++] = accumulator_create(&s->css.ss.ps, &spec, s->context);
-	}
+	s->parts = aggregate_parts_create(&s->css.ss.ps, &s->shape, s->area, context);
 }
 
 /* One table being read. */
@@ -181,29 +171,31 @@ typedef struct TableRead
 	ColumnFilter *filter;
 	uint64 start_min;
 	uint64 start_max;
+	int decided; /* unit that keep is about, or -1 */
+	bool keep;
 	MemoryContext context;
 } TableRead;
 
 static void
-read_rows(TempoAggregateState *s, TableRead *t, const uint32 *rows, uint32 n)
+read_rows(AggregateParts *p, Cursor *cur, const uint32 *rows, uint32 n)
 {
-	Arena *arena = t->cursor->batch->arena;
+	Arena *arena = cur->batch->arena;
 	uint32 *groups = arena_alloc0(arena, ((size_t) n + 1) * sizeof(uint32));
 	uint32 *numbers = NULL;
 
-	for (int k = 0; k < s->nkeys; k++)
+	for (int k = 0; k < p->shape->nkeys; k++)
 	{
 		if (k == 1)
 			numbers = arena_alloc(arena, ((size_t) n + 1) * sizeof(uint32));
-		group_key_load(s->group_keys[k], t->cursor, rows, n, k == 0 ? groups : numbers);
+		group_key_load(p->keys[k], cur, rows, n, k == 0 ? groups : numbers);
 		if (k == 0)
-			groups_set_first(s->groups, group_key_count(s->group_keys[0]));
+			groups_set_first(p->groups, group_key_count(p->keys[0]));
 		else
-			groups_combine(s->groups, k, groups, numbers, n, group_key_count(s->group_keys[k]));
+			groups_combine(p->groups, k, groups, numbers, n, group_key_count(p->keys[k]));
 	}
-	s->ngroups = groups_count(s->groups);
-	for (int a = 0; a < s->naggregates; a++)
-		accumulator_add(s->accumulators[a], t->cursor, rows, n, groups, s->ngroups);
+	p->ngroups = groups_count(p->groups);
+	for (int a = 0; a < p->shape->naggregates; a++)
+		accumulator_add(p->accumulators[a], cur, rows, n, groups, p->ngroups);
 }
 
 static void
@@ -215,29 +207,52 @@ read_vector(TempoAggregateState *s, TableRead *t, uint64 vector, uint32 v)
 	if (!column_filter_keeps_vector(t->filter, t->cursor, v))
 		return;
 	cursor_open(t->cursor, vector);
-	s->vectors_read++;
+	s->counters[AGGREGATE_VECTORS_READ]++;
 	n = column_filter_rows(t->filter, t->cursor, &rows);
-	s->rows_removed += t->cursor->batch_rows - t->cursor->ndead - n;
+	s->counters[AGGREGATE_ROWS_REMOVED] += t->cursor->batch_rows - t->cursor->ndead - n;
 	if (n > 0)
-		read_rows(s, t, rows, n);
+		read_rows(s->parts, t->cursor, rows, n);
 }
 
-static void
-read_unit(TempoAggregateState *s, TableRead *t, int unit)
+/* Decided when the first vector of a unit is met; vectors come in order. */
+static bool
+keep_unit(TempoAggregateState *s, TableRead *t, int unit)
 {
 	Cursor *cur = t->cursor;
 	const StoreUnit *u = &cur->units[unit];
 
-	if (u->has_range && (u->summary.start_min > t->start_max || u->summary.start_max < t->start_min))
-		return;
-	cursor_open_unit(cur, unit);
-	if (!column_filter_keeps_image(t->filter, cur))
-		return;
-	s->units_read++;
-	for (uint64 v = cur->first_vector[unit]; v < cur->first_vector[unit + 1]; v++)
+	if (t->decided == unit)
+		return t->keep;
+	t->decided = unit;
+	t->keep = !u->has_range || (u->summary.start_min <= t->start_max && u->summary.start_max >= t->start_min);
+	if (t->keep)
 	{
+		cursor_open_unit(cur, unit);
+		t->keep = column_filter_keeps_image(t->filter, cur);
+	}
+	if (t->keep)
+		s->counters[AGGREGATE_UNITS_READ]++;
+	return t->keep;
+}
+
+/* Vectors [from, to) of the table. */
+static void
+read_run(TempoAggregateState *s, TableRead *t, uint64 from, uint64 to)
+{
+	Cursor *cur = t->cursor;
+
+	for (uint64 v = from; v < to;)
+	{
+		int unit = cursor_unit_of(cur, v);
+		uint64 end = Min(to, cur->first_vector[unit + 1]);
+
 		CHECK_FOR_INTERRUPTS();
-		read_vector(s, t, v, (uint32) (v - cur->first_vector[unit]));
+		for (; v < end && keep_unit(s, t, unit); v++)
+		{
+			cursor_open_unit(cur, unit);
+			read_vector(s, t, v, (uint32) (v - cur->first_vector[unit]));
+		}
+		v = end;
 	}
 }
 
@@ -246,100 +261,189 @@ begin_table(TempoAggregateState *s, TableRead *t)
 {
 	column_filter_evaluate(t->filter);
 	column_filter_start_range(t->filter, &t->start_min, &t->start_max);
-	for (int k = 0; k < s->nkeys; k++)
-		group_key_table(s->group_keys[k], t->rel, t->columns, t->context);
-	for (int a = 0; a < s->naggregates; a++)
-		accumulator_table(s->accumulators[a], t->rel, t->columns, s->varno, t->context);
+	for (int k = 0; k < s->shape.nkeys; k++)
+		group_key_table(s->parts->keys[k], t->rel, t->columns, t->context);
+	for (int a = 0; a < s->shape.naggregates; a++)
+		accumulator_table(s->parts->accumulators[a], t->rel, t->columns, s->varno, t->context);
 }
 
-static void
-read_units(TempoAggregateState *s, TableRead *t)
+static bool
+is_parallel(const TempoAggregateState *s)
 {
-	Cursor *cur = t->cursor;
+	return s->area != NULL;
+}
 
-	s->units += cur->nunits;
-	s->vectors += cur->nvectors;
-	for (int unit = 0; unit < cur->nunits && column_filter_possible(t->filter); unit++)
-		read_unit(s, t, unit);
-	s->bytes += cursor_counters(cur).bytes_read;
-	cursor_close(cur);
+/* What there is, once for all processes. */
+static void
+count_table(TempoAggregateState *s, const Cursor *cur)
+{
+	s->counters[AGGREGATE_UNITS] += cur->nunits;
+	s->counters[AGGREGATE_VECTORS] += cur->nvectors;
 }
 
 static void
-read_table(TempoAggregateState *s, Oid relid, Relation parent)
+read_runs(TempoAggregateState *s, TableRead *t, int table)
+{
+	uint64 from = 0;
+	uint64 to = t->cursor->nvectors;
+
+	if (!is_parallel(s))
+	{
+		count_table(s, t->cursor);
+		if (column_filter_possible(t->filter))
+			read_run(s, t, from, to);
+		return;
+	}
+	while (column_filter_possible(t->filter) &&
+		   shared_aggregate_take(s->shared, table, t->cursor->nvectors, &from, &to))
+	{
+		if (from == 0)
+			count_table(s, t->cursor);
+		read_run(s, t, from, to);
+	}
+}
+
+static void
+read_table(TempoAggregateState *s, int table, Oid relid, Relation parent)
 {
 	Snapshot snapshot = s->css.ss.ps.state->es_snapshot;
-	TableRead t = {.rel = table_open(relid, AccessShareLock)};
+	TableRead t = {.rel = table_open(relid, AccessShareLock), .decided = -1};
 	MemoryContext old;
 
 	t.context = AllocSetContextCreate(s->context, "tempo aggregate table", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(t.context);
 	t.columns = clause_table(t.rel, parent);
-	MemoryContextSwitchTo(s->context);
-	if (s->group_keys == NULL)
-		make_parts(s, t.columns);
-	MemoryContextSwitchTo(t.context);
 	t.cursor = cursor_create(t.rel, snapshot, t.context);
 	t.filter = column_filter_create(&s->css.ss.ps, t.rel, t.columns, s->clauses, s->varno, t.context);
 	PredicateLockRelation(t.rel, snapshot);
 	pgstat_count_heap_scan(t.rel);
 	begin_table(s, &t);
-	read_units(s, &t);
-	for (int a = 0; a < s->naggregates; a++)
-		accumulator_end_table(s->accumulators[a]);
+	read_runs(s, &t, table);
+	s->counters[AGGREGATE_BYTES] += cursor_counters(t.cursor).bytes_read;
+	cursor_close(t.cursor);
+	for (int a = 0; a < s->shape.naggregates; a++)
+		accumulator_end_table(s->parts->accumulators[a]);
 	column_filter_free(t.filter);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(t.context);
 	table_close(t.rel, NoLock);
 }
 
+/* The tables, without the one they are partitions of, which comes first and is NULL if there is none. */
+static List *
+open_parent(TempoAggregateState *s, Relation *parent)
+{
+	*parent = table_open(linitial_oid(s->tables), AccessShareLock);
+	if ((*parent)->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return list_copy_tail(s->tables, 1);
+	table_close(*parent, NoLock);
+	*parent = NULL;
+	return s->tables;
+}
+
+/* What keys and aggregates are, by what the first table says; the others have the same columns. */
+static void
+find_shape(TempoAggregateState *s, Oid relid, Relation parent)
+{
+	Relation rel = table_open(relid, AccessShareLock);
+
+	aggregate_shape(clause_table(rel, parent), s->varno, s->keys, s->aggregates, &s->shape);
+	table_close(rel, NoLock);
+}
+
+/* Processes begin at different tables, so that each opens few. */
+static void
+read_tables(TempoAggregateState *s, List *tables, Relation parent)
+{
+	int n = list_length(tables);
+	int first = 0;
+
+	new_parts(s);
+	if (is_parallel(s))
+		first =
+			(int) ((int64) shared_aggregate_number(s->shared) * n / shared_aggregate_processes(s->shared));
+	for (int i = 0; i < n; i++)
+	{
+		int table = (first + i) % n;
+
+		if (!is_parallel(s) || !shared_aggregate_taken(s->shared, table))
+			read_table(s, table, list_nth_oid(tables, table), parent);
+	}
+}
+
 static void
 read_all(TempoAggregateState *s)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->context);
-	Oid first = linitial_oid(s->tables);
-	Relation parent = table_open(first, AccessShareLock);
-	bool partitioned = parent->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-	ListCell *lc;
+	Relation parent;
+	List *tables = open_parent(s, &parent);
 
-	s->ngroups = 0;
-	foreach (lc, s->tables)
-		if (!partitioned || lfirst_oid(lc) != first)
-			read_table(s, lfirst_oid(lc), partitioned ? parent : NULL);
-	table_close(parent, NoLock);
-	/* Without keys there is one group, whether there are rows or not. */
-	if (s->nkeys == 0)
-		s->ngroups = 1;
-	for (int a = 0; a < s->naggregates; a++)
-		accumulator_finish(s->accumulators[a], s->ngroups);
+	/* Without dynamic shared memory there are no workers, and the leader is alone. */
+	s->area = s->shared ? s->css.ss.ps.state->es_query_dsa : NULL;
+	find_shape(s, linitial_oid(tables), parent);
+	if (!is_parallel(s))
+	{
+		read_tables(s, tables, parent);
+		aggregate_parts_finish(s->parts);
+	}
+	else if (shared_aggregate_join(s->shared))
+	{
+		read_tables(s, tables, parent);
+		shared_aggregate_publish(s->shared, s->area, s->parts);
+		drop_parts(s);
+	}
+	if (parent)
+		table_close(parent, NoLock);
 	s->done = true;
 	MemoryContextSwitchTo(old);
 }
 
 /* ---- rows ---- */
 
+/* Parallel: the next part of the groups that this process gives out. */
+static bool
+next_part(TempoAggregateState *s)
+{
+	uint32 part, nparts;
+
+	drop_parts(s);
+	if (!is_parallel(s) || !shared_aggregate_next_part(s->shared, &s->shape, &part, &nparts))
+		return false;
+	new_parts(s);
+	shared_aggregate_merge(s->shared, s->area, s->parts, part, nparts);
+	return true;
+}
+
+static void
+fill_group(TempoAggregateState *s, uint32 group, TupleTableSlot *slot)
+{
+	AggregateParts *p = s->parts;
+	int nkeys = s->shape.nkeys;
+	MemoryContext old;
+
+	groups_keys(p->groups, group, p->numbers);
+	for (int k = 0; k < nkeys; k++)
+		slot->tts_values[k] = group_key_value(p->keys[k], p->numbers[k], &slot->tts_isnull[k]);
+	old = MemoryContextSwitchTo(s->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+	for (int a = 0; a < s->shape.naggregates; a++)
+		slot->tts_values[nkeys + a] =
+			accumulator_result(p->accumulators[a], group, &slot->tts_isnull[nkeys + a]);
+	MemoryContextSwitchTo(old);
+}
+
 static TupleTableSlot *
 next_group(TempoAggregateState *s)
 {
 	TupleTableSlot *slot = s->css.ss.ss_ScanTupleSlot;
-	uint32 group;
-	MemoryContext old;
 
 	ExecClearTuple(slot);
 	if (!s->done)
 		read_all(s);
-	if (s->next >= s->ngroups)
-		return slot;
-	group = s->next++;
+	while (s->parts == NULL || s->next >= s->parts->ngroups)
+		if (!next_part(s))
+			return slot;
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
-	groups_keys(s->groups, group, s->numbers);
-	for (int k = 0; k < s->nkeys; k++)
-		slot->tts_values[k] = group_key_value(s->group_keys[k], s->numbers[k], &slot->tts_isnull[k]);
-	old = MemoryContextSwitchTo(s->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
-	for (int a = 0; a < s->naggregates; a++)
-		slot->tts_values[s->nkeys + a] =
-			accumulator_result(s->accumulators[a], group, &slot->tts_isnull[s->nkeys + a]);
-	MemoryContextSwitchTo(old);
+	fill_group(s, s->next++, slot);
 	return ExecStoreVirtualTuple(slot);
 }
 
@@ -354,6 +458,50 @@ static TupleTableSlot *
 exec_aggregate(CustomScanState *node)
 {
 	return ExecScan(&node->ss, (ExecScanAccessMtd) next_group, (ExecScanRecheckMtd) recheck_group);
+}
+
+/* ---- parallel ---- */
+
+static Size
+estimate_dsm(CustomScanState *node, ParallelContext *pcxt)
+{
+	return shared_aggregate_size(pcxt->nworkers + 1, list_length(((TempoAggregateState *) node)->tables));
+}
+
+static void
+initialize_dsm(CustomScanState *node, ParallelContext *pcxt, void *coordinate)
+{
+	TempoAggregateState *s = (TempoAggregateState *) node;
+
+	s->shared = coordinate;
+	shared_aggregate_init(s->shared, pcxt->nworkers + 1, list_length(s->tables));
+}
+
+static void
+reinitialize_dsm(CustomScanState *node, ParallelContext *pcxt, void *coordinate)
+{
+	shared_aggregate_reset(coordinate, node->ss.ps.state->es_query_dsa);
+}
+
+static void
+initialize_worker(CustomScanState *node, shm_toc *toc, void *coordinate)
+{
+	((TempoAggregateState *) node)->shared = coordinate;
+}
+
+/* The leader takes over what workers counted; shared memory is gone when EXPLAIN prints. */
+static void
+shutdown_aggregate(CustomScanState *node)
+{
+	TempoAggregateState *s = (TempoAggregateState *) node;
+
+	if (s->shared == NULL || s->folded)
+		return;
+	s->folded = true;
+	if (IsParallelWorker())
+		shared_aggregate_add_counters(s->shared, s->counters);
+	else
+		shared_aggregate_sum_counters(s->shared, s->counters);
 }
 
 /* ---- EXPLAIN ---- */
@@ -397,10 +545,11 @@ explain_aggregate(CustomScanState *node, List *ancestors, ExplainState *es)
 	if (!es->analyze)
 		return;
 	if (s->clauses != NIL)
-		ExplainPropertyInteger("Rows Removed by Vector Filter", NULL, (int64) s->rows_removed, es);
-	ExplainPropertyInteger("Segments and Batches", NULL, (int64) s->units, es);
-	ExplainPropertyInteger("Segments and Batches Read", NULL, (int64) s->units_read, es);
-	ExplainPropertyInteger("Vectors", NULL, (int64) s->vectors, es);
-	ExplainPropertyInteger("Vectors Read", NULL, (int64) s->vectors_read, es);
-	ExplainPropertyInteger("Bytes Read", NULL, (int64) s->bytes, es);
+		ExplainPropertyInteger("Rows Removed by Vector Filter", NULL,
+							   (int64) s->counters[AGGREGATE_ROWS_REMOVED], es);
+	ExplainPropertyInteger("Segments and Batches", NULL, (int64) s->counters[AGGREGATE_UNITS], es);
+	ExplainPropertyInteger("Segments and Batches Read", NULL, (int64) s->counters[AGGREGATE_UNITS_READ], es);
+	ExplainPropertyInteger("Vectors", NULL, (int64) s->counters[AGGREGATE_VECTORS], es);
+	ExplainPropertyInteger("Vectors Read", NULL, (int64) s->counters[AGGREGATE_VECTORS_READ], es);
+	ExplainPropertyInteger("Bytes Read", NULL, (int64) s->counters[AGGREGATE_BYTES], es);
 }

@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 #include "exec/group_key.h"
 #include "exec/number_map.h"
+#include "exec/partial.h"
 #include "exec/series.h"
 #include "types/types.h"
 
@@ -210,6 +211,72 @@ evaluate(GroupKey *k, Datum value, bool isnull)
 		d = ExecEvalExpr(k->expr, k->econtext, &isnull);
 	}
 	return number_of_datum(k, d, isnull);
+}
+
+/* ---- values of other processes ---- */
+
+static uint32
+hash_value(const GroupKey *k, uint32 number)
+{
+	if (number == k->null)
+		return 0;
+	if (k->spec.byval)
+		return (uint32) (((uint64) k->values[number] * UINT64CONST(0x9E3779B97F4A7C15)) >> 32);
+	return hash_text(k->values[number]);
+}
+
+void
+group_key_write(const GroupKey *k, StringInfo out)
+{
+	Size n = k->n;
+	uint32 *hash = MemoryContextAllocHuge(k->context, (n + 1) * sizeof(uint32));
+
+	for (uint32 i = 0; i < k->n; i++)
+		hash[i] = hash_value(k, i);
+	partial_put_u64(out, n);
+	partial_put_u64(out, k->null);
+	partial_put(out, hash, n * sizeof(uint32));
+	pfree(hash);
+	if (k->spec.byval)
+		partial_put(out, k->values, n * sizeof(Datum));
+	else
+	{
+		uint64 *at = MemoryContextAllocHuge(k->context, (n + 1) * sizeof(uint64));
+
+		at[0] = 0;
+		for (uint32 i = 0; i < k->n; i++)
+			at[i + 1] = at[i] + (i == k->null ? 0 : TYPEALIGN(PARTIAL_ALIGN, VARSIZE_ANY(k->values[i])));
+		partial_put(out, at, (n + 1) * sizeof(uint64));
+		for (uint32 i = 0; i < k->n; i++)
+			if (i != k->null)
+				partial_put(out, DatumGetPointer(k->values[i]), VARSIZE_ANY(k->values[i]));
+		pfree(at);
+	}
+}
+
+void
+group_key_read(const GroupKey *k, const char **message, KeyMessage *m)
+{
+	m->n = (uint32) partial_get_u64(message);
+	m->null = (uint32) partial_get_u64(message);
+	m->hash = partial_get(message, (Size) m->n * sizeof(uint32));
+	if (k->spec.byval)
+		m->values = partial_get(message, (Size) m->n * sizeof(Datum));
+	else
+	{
+		m->at = partial_get(message, ((Size) m->n + 1) * sizeof(uint64));
+		m->bytes = partial_get(message, m->at[m->n]);
+	}
+}
+
+uint32
+group_key_take(GroupKey *k, const KeyMessage *m, uint32 number)
+{
+	if (number == m->null)
+		return number_of_null(k);
+	if (k->spec.byval)
+		return number_of_number(k, m->values[number]);
+	return number_of_text(k, PointerGetDatum(m->bytes + m->at[number]));
 }
 
 static MemoryContext

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 #include "executor/executor.h"
+#include "lib/stringinfo.h"
 #include "plan/aggregate_spec.h"
 #include "store/cursor.h"
 
@@ -21,6 +22,19 @@ extern void group_key_table(GroupKey *k, Relation rel, const ClauseTable *table,
 /* Key numbers of the rows given (n of them; rows NULL: the first n) of the open vector. */
 extern void group_key_load(GroupKey *k, Cursor *cur, const uint32 *rows, uint32 n, uint32 *out);
 extern uint32 group_key_count(const GroupKey *k);
+/* Hand all values to another process; there, read them and give the number of one of them among its own. */
+extern void group_key_write(const GroupKey *k, StringInfo out);
+typedef struct KeyMessage
+{
+	uint32 n;
+	uint32 null;         /* number of the null value */
+	const uint32 *hash;  /* of each value, the same in every process */
+	const Datum *values; /* types passed by value */
+	const uint64 *at;    /* others: where in bytes */
+	const char *bytes;
+} KeyMessage;
+extern void group_key_read(const GroupKey *k, const char **message, KeyMessage *m);
+extern uint32 group_key_take(GroupKey *k, const KeyMessage *m, uint32 number);
 extern Datum group_key_value(const GroupKey *k, uint32 number, bool *isnull);
 
 #endif

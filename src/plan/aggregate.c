@@ -17,6 +17,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
@@ -35,8 +36,8 @@
 
 /* A key, aggregate or condition of a row, compared with an operator evaluated on a row. */
 #define STEP_COST_FACTOR 0.2
-/* Percentiles keep a value and a group number for each row in memory. */
-#define PERCENTILE_BYTES  12
+/* Percentiles keep the value of each row in memory. */
+#define PERCENTILE_BYTES  6
 #define PERCENTILE_MEMORY ((double) 512 * 1024 * 1024)
 
 bool plan_enable_aggregate = true;
@@ -265,25 +266,53 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = make_plan,
 };
 
-static void
-set_costs(const AggregateQuery *q, CustomPath *path, double groups, List *having)
+/* What reading takes, without what groups and rows of the result take. */
+typedef struct ReadCost
 {
-	PathTarget *target = path->path.pathtarget;
+	Cost pages;
+	Cost cpu;
+	double rows; /* not pruned */
+} ReadCost;
+
+static ReadCost
+read_cost(const AggregateQuery *q)
+{
 	double steps = 1 + list_length(q->keys) + list_length(q->aggregates) + list_length(q->clauses);
 	double share = 1;
 	double page_cost;
-	QualCost having_cost;
+	ReadCost c;
 
 	if (q->start_clauses != NIL)
 		share = clauselist_selectivity(q->root, q->start_clauses, 0, JOIN_INNER, NULL);
 	get_tablespace_page_costs(q->input->reltablespace, NULL, &page_cost);
+	c.pages = Max(0.5, q->pages * share) * page_cost;
+	c.rows = q->rows * share;
+	c.cpu = c.rows * steps * cpu_operator_cost * STEP_COST_FACTOR;
+	return c;
+}
+
+/* workers 0: one process does it all. */
+static void
+set_costs(const AggregateQuery *q, CustomPath *path, double groups, List *having, int workers)
+{
+	PathTarget *target = path->path.pathtarget;
+	ReadCost read = read_cost(q);
+	double processes = workers;
+	QualCost having_cost;
+
 	cost_qual_eval(&having_cost, having, q->root);
+	if (parallel_leader_participation && workers < 4)
+		processes += 1.0 - 0.3 * workers;
+	if (workers == 0)
+		processes = 1;
 	path->path.rows = groups;
-	path->path.startup_cost = Max(0.5, q->pages * share) * page_cost +
-							  q->rows * share * steps * cpu_operator_cost * STEP_COST_FACTOR +
-							  target->cost.startup + having_cost.startup;
+	path->path.startup_cost = read.pages + read.cpu / processes + target->cost.startup + having_cost.startup;
+	/* Each process makes groups of its own, and then some of those of all. */
+	if (workers > 0)
+		path->path.startup_cost += groups * cpu_tuple_cost;
 	path->path.total_cost =
-		path->path.startup_cost + groups * (cpu_tuple_cost + target->cost.per_tuple + having_cost.per_tuple);
+		path->path.startup_cost +
+		groups * (cpu_tuple_cost + target->cost.per_tuple + having_cost.per_tuple) / processes;
 	if (having != NIL)
 		path->path.rows =
 			clamp_row_est(groups * clauselist_selectivity(q->root, having, 0, JOIN_INNER, NULL));
@@ -302,29 +331,71 @@ table_oids(const AggregateQuery *q)
 	return oids;
 }
 
-static void
-add_aggregate_path(const AggregateQuery *q, RelOptInfo *output, List *having)
+static double
+estimate_groups(const AggregateQuery *q)
 {
-	CustomPath *path;
 	double groups = 1;
 
 	if (q->other_keys != NIL)
 		groups = estimate_num_groups(q->root, q->other_keys, Max(q->input->rows, 1), NULL, NULL);
 	if (q->time)
 		groups = clamp_row_est(Min(groups * q->bins, q->input->rows));
+	return groups;
+}
+
+static CustomPath *
+make_path(const AggregateQuery *q, RelOptInfo *output, List *having, double groups, int workers)
+{
+	CustomPath *path = makeNode(CustomPath);
+
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = output;
+	path->path.pathtarget = output->reltarget;
+	path->path.parallel_aware = workers > 0;
+	path->path.parallel_safe = output->consider_parallel;
+	path->path.parallel_workers = workers;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->methods = &path_methods;
+	path->custom_private = list_make5(table_oids(q), q->keys, q->aggregates, q->clauses, having);
+	set_costs(q, path, groups, having, workers);
+	return path;
+}
+
+/* Rows that keep one process busy for some ten times as long as another takes to start. */
+#define ROWS_PER_WORKER 1000000
+
+/* No size at all to begin at asks for as many as there may be, as for core's scans. */
+static int
+parallel_workers(const AggregateQuery *q)
+{
+	double workers = read_cost(q).rows / ROWS_PER_WORKER;
+
+	if (min_parallel_table_scan_size == 0)
+		return max_parallel_workers_per_gather;
+	return (int) Min(workers, (double) max_parallel_workers_per_gather);
+}
+
+static void
+add_aggregate_paths(const AggregateQuery *q, RelOptInfo *output, List *having)
+{
+	double groups = estimate_groups(q);
+	CustomPath *path;
+	int workers = output->consider_parallel ? parallel_workers(q) : 0;
+
 	if (groups * (list_length(q->keys) * 16 + list_length(q->aggregates) * 32 + 64) > get_hash_memory_limit())
 		return;
 	if (q->percentiles && q->rows * PERCENTILE_BYTES > PERCENTILE_MEMORY)
 		return;
-	path = makeNode(CustomPath);
-	path->path.pathtype = T_CustomScan;
-	path->path.parent = output;
-	path->path.pathtarget = output->reltarget;
-	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
-	path->methods = &path_methods;
-	path->custom_private = list_make5(table_oids(q), q->keys, q->aggregates, q->clauses, having);
-	set_costs(q, path, groups, having);
+	path = make_path(q, output, having, groups, 0);
 	add_path(output, &path->path);
+	if (workers > 0)
+	{
+		double rows = path->path.rows;
+
+		path = make_path(q, output, having, groups, workers);
+		add_path(output,
+				 (Path *) create_gather_path(q->root, output, &path->path, output->reltarget, NULL, &rows));
+	}
 }
 
 static bool
@@ -357,7 +428,7 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, GroupPa
 	if (rte->relkind == RELKIND_PARTITIONED_TABLE)
 		q.parent = table_open(rte->relid, NoLock);
 	if (tables_can(&q))
-		add_aggregate_path(&q, output, extra ? (List *) extra->havingQual : NIL);
+		add_aggregate_paths(&q, output, extra ? (List *) extra->havingQual : NIL);
 	if (q.parent)
 		table_close(q.parent, NoLock);
 }
