@@ -267,6 +267,7 @@ merge_round(Relation rel, bool all)
 	Round r = {rel};
 	MemoryContext old;
 	uint64 rows = 0;
+	uint64 busy;
 	bool due;
 
 	r.context = AllocSetContextCreate(CurrentMemoryContext, "tempo merge", ALLOCSET_DEFAULT_SIZES);
@@ -278,9 +279,10 @@ merge_round(Relation rel, bool all)
 		MemoryContextDelete(r.context);
 		return 0;
 	}
+	busy = delete_busy(RelationGetRelid(rel));
 	r.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	companion_open(rel, AccessShareLock, &r.companion);
-	due = merge_choose(rel, &r.companion, r.snapshot, all, &r.in);
+	due = merge_choose(&r.companion, r.snapshot, busy, all, &r.in);
 	companion_close(&r.companion);
 	if (due)
 	{

@@ -54,11 +54,9 @@ extern uint64 merge_round(Relation rel, bool all);
 
 /* ---- choosing (policy.c) ---- */
 
-/*
- * false: nothing to merge. Lists are palloc'd. The delete lock is held; units that a transaction not finished
- * deletes from are left out.
+/* false: nothing to merge. Lists are palloc'd. busy: delete_busy() before the snapshot; those are left out.
  */
-extern bool merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all, MergeInputs *in);
+extern bool merge_choose(Companion *c, Snapshot snapshot, uint64 busy, bool all, MergeInputs *in);
 
 /* ---- reading inputs (inputs.c) ---- */
 

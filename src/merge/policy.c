@@ -71,9 +71,8 @@ typedef struct Candidates
 } Candidates;
 
 static void
-list_candidates(Relation rel, Companion *c, Snapshot snapshot, Candidates *all, uint64 *below)
+list_candidates(Companion *c, Snapshot snapshot, uint64 busy, Candidates *all, uint64 *below)
 {
-	DeleteBusy busy = {RelationGetRelid(rel)};
 	UnitList recent = {0};
 	bool deleted = directory_read(c, snapshot, &all->segments, below);
 
@@ -85,9 +84,9 @@ list_candidates(Relation rel, Companion *c, Snapshot snapshot, Candidates *all, 
 	}
 	all->busy = palloc(Max(all->segments.n, 1) * sizeof(bool));
 	for (int i = 0; i < all->segments.n; i++)
-		all->busy[i] = delete_unit_busy(&busy, &all->segments.units[i]);
+		all->busy[i] = delete_unit_busy(busy, &all->segments.units[i]);
 	for (int i = 0; i < recent.n; i++)
-		if (!delete_unit_busy(&busy, &recent.units[i]))
+		if (!delete_unit_busy(busy, &recent.units[i]))
 			unit_list_add(&all->recent, &recent.units[i]);
 }
 
@@ -234,13 +233,13 @@ choose_due(const Candidates *all, bool (*due)(const StoreUnit *u, void *arg), vo
 }
 
 bool
-merge_choose(Relation rel, Companion *c, Snapshot snapshot, bool all, MergeInputs *in)
+merge_choose(Companion *c, Snapshot snapshot, uint64 busy, bool all, MergeInputs *in)
 {
 	Candidates candidates = {{0}};
 	DeletedLook look = {c, snapshot, all};
 
 	memset(in, 0, sizeof(*in));
-	list_candidates(rel, c, snapshot, &candidates, &in->below);
+	list_candidates(c, snapshot, busy, &candidates, &in->below);
 	if (all ? candidates.recent.n > 0 : recent_due(&candidates.recent))
 	{
 		in->units = candidates.recent.units;

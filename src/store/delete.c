@@ -21,6 +21,7 @@
 
 /* Units of a table share so many locks: a transaction that deletes all over takes no more. */
 #define UNIT_LOCKS 64
+#define ANY_UNIT   (UNIT_LOCKS + 1) /* taken with each of them */
 
 /* ---- locks ---- */
 
@@ -79,22 +80,33 @@ delete_unlock_out(Oid relid)
 	release(relid, 0, ExclusiveLock);
 }
 
-bool
-delete_unit_busy(DeleteBusy *b, const StoreUnit *unit)
+/* Nobody can begin to delete while the merge has the table's lock, so what is free stays free. */
+static bool
+is_free(Oid relid, uint32 lock)
 {
-	uint32 lock = unit_lock(unit);
-	uint64 bit = UINT64CONST(1) << (lock - 1);
+	if (!take(relid, lock, ExclusiveLock, false))
+		return false;
+	release(relid, lock, ExclusiveLock);
+	return true;
+}
 
-	if ((b->asked & bit) == 0)
-	{
-		b->asked |= bit;
-		/* Nobody can begin to delete while the merge has the table's lock. */
-		if (take(b->relid, lock, ExclusiveLock, false))
-			release(b->relid, lock, ExclusiveLock);
-		else
-			b->busy |= bit;
-	}
-	return (b->busy & bit) != 0;
+uint64
+delete_busy(Oid relid)
+{
+	uint64 busy = 0;
+
+	if (is_free(relid, ANY_UNIT))
+		return 0;
+	for (uint32 lock = 1; lock <= UNIT_LOCKS; lock++)
+		if (!is_free(relid, lock))
+			busy |= UINT64CONST(1) << (lock - 1);
+	return busy;
+}
+
+bool
+delete_unit_busy(uint64 busy, const StoreUnit *unit)
+{
+	return (busy >> (unit_lock(unit) - 1) & 1) != 0;
 }
 
 /* ---- the unit ---- */
@@ -145,6 +157,7 @@ lock_unit(Relation rel, uint64 row)
 	UnregisterSnapshot(now);
 	if (!found)
 		merged_away(rel);
+	(void) take(RelationGetRelid(rel), ANY_UNIT, ShareLock, true);
 	(void) take(RelationGetRelid(rel), unit_lock(&unit), ShareLock, true);
 	delete_unlock_table(RelationGetRelid(rel));
 	last.relid = RelationGetRelid(rel);

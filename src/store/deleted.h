@@ -6,8 +6,8 @@
  * Locks keep deletes and merges apart, because a merge numbers rows anew (doc/concurrency.md):
  * - the delete lock of a table: Share by a DELETE from before its snapshot to the end of the statement, and
  *   while a unit lock is taken; Exclusive by a merge of the table, to the end of its transaction
- * - unit locks, some units share one: Share by a transaction that deleted rows of the unit, to its end. A
- *   merge, having the delete lock, leaves out units whose lock somebody holds.
+ * - unit locks, some units share one, and one for all: Share by a transaction that deleted rows of the unit,
+ *to its end. A merge, having the delete lock, leaves out units whose lock somebody held before its snapshot.
  * They come after the lock of the table and its companion, before LockPage.
  */
 #ifndef TEMPO_DELETED_H
@@ -39,14 +39,12 @@ extern void delete_unlock_table(Oid relid);
 /* For merges: false when wait is false and somebody deletes. */
 extern bool delete_lock_out(Oid relid, bool wait);
 extern void delete_unlock_out(Oid relid);
-/* With delete_lock_out(): has a transaction that has not ended deleted rows of the unit? Maybe of another. */
-typedef struct DeleteBusy
-{
-	Oid relid;
-	uint64 asked; /* a bit a lock */
-	uint64 busy;
-} DeleteBusy;
-extern bool delete_unit_busy(DeleteBusy *b, const StoreUnit *unit);
+/*
+ * With delete_lock_out(): unit locks that somebody holds, a bit each. Of units with other locks, a snapshot
+ * taken now sees all deletions.
+ */
+extern uint64 delete_busy(Oid relid);
+extern bool delete_unit_busy(uint64 busy, const StoreUnit *unit);
 /*
  * Delete a row for this command. TM_Ok; TM_SelfModified, TM_Deleted, TM_BeingModified (without wait) with
  * tmfd. Raises 40001 when a merge has taken the row away since the snapshot.

@@ -104,7 +104,7 @@ SQL
 
 sub start_loop
 {
-	my ($node, $dir, $what, $clients, $seconds, $script) = @_;
+	my ($node, $dir, $what, $clients, $seconds, $script, @more) = @_;
 	my $file = "$dir/" . $what =~ tr/ /_/r;
 	my $pid;
 
@@ -114,7 +114,7 @@ sub start_loop
 	{
 		open STDOUT, '>', "$file.out" or die;
 		open STDERR, '>&', \*STDOUT or die;
-		exec 'pgbench', '-n', '-c', $clients, '-T', $seconds, '-f', "$file.sql", $node->connstr('postgres') or die;
+		exec 'pgbench', '-n', @more, '-c', $clients, '-T', $seconds, '-f', "$file.sql", $node->connstr('postgres') or die;
 	}
 	return { what => $what, pid => $pid, out => "$file.out" };
 }
