@@ -45,3 +45,55 @@ RETURNS TABLE (
     span_id @extschema@.span_id)
     AS 'MODULE_PATHNAME', 'tempo_critical_path' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
     COST 10000 ROWS 20;
+
+-- tempo_trace_diff(a, b [, tenant]): two traces laid over each other, call by call: one row for each service
+-- and name below the same chain of callers, in the order of calls, indented as in tempo_trace_tree().
+--   change: 'added' is in b only, 'removed' in a only, 'changed' has another number of spans or errors; NULL:
+--   neither. ms_a, ms_b: durations of the node's spans added up, NULL where it has none; delta_ms is what b
+--   has more. Headings over spans without parents have only change, depth and name.
+-- A NULL id, or one that nobody has, is a trace without spans. tenant and errors as tempo_trace_tree().
+CREATE FUNCTION @extschema@.tempo_trace_diff(
+    a @extschema@.trace_id,
+    b @extschema@.trace_id,
+    tenant text DEFAULT NULL)
+RETURNS TABLE (
+    change text,
+    depth integer,
+    name text,
+    service text,
+    spans_a bigint,
+    spans_b bigint,
+    errors_a bigint,
+    errors_b bigint,
+    ms_a numeric,
+    ms_b numeric,
+    delta_ms numeric)
+    AS 'MODULE_PATHNAME', 'tempo_trace_diff' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+    COST 20000 ROWS 50;
+
+-- tempo_structure(query [, start, "end", tenant]): all traces that a TraceQL search matches as one tree of
+-- calls: one row for each service and name below the same chain of callers, children by when they start on
+-- average. Whole traces are merged, not only the spans that match.
+--   traces: how many traces have the node; spans, errors: of them all. p50_ms .. max_ms: durations of its
+--   spans (nearest rank, exact); total_ms: added up. Headings over spans whose parent is missing have only
+--   depth, name and traces. start, "end", tenant: as traceql(). A NULL query has no rows.
+-- Errors: as traceql(); 53400 when the tree takes more than tempo.query_memory.
+CREATE FUNCTION @extschema@.tempo_structure(
+    query text,
+    start timestamptz DEFAULT NULL,
+    "end" timestamptz DEFAULT NULL,
+    tenant text DEFAULT NULL)
+RETURNS TABLE (
+    depth integer,
+    name text,
+    service text,
+    traces bigint,
+    spans bigint,
+    errors bigint,
+    p50_ms numeric,
+    p90_ms numeric,
+    p99_ms numeric,
+    max_ms numeric,
+    total_ms numeric)
+    AS 'MODULE_PATHNAME', 'tempo_structure' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+    COST 100000 ROWS 100;

@@ -12,12 +12,12 @@
 /* ---- spans ---- */
 
 static void
-read_spans(Batch *batch, TraceTree *tree)
+read_spans(Batch *batch, uint32_t row, TraceTree *tree)
 {
-	const int64_t *id = batch_column(batch, LEVEL_SPAN, SC_SPAN_ID)->i64;
-	const int64_t *parent = batch_column(batch, LEVEL_SPAN, SC_PARENT_ID)->i64;
-	const int64_t *start = batch_column(batch, LEVEL_SPAN, SC_START)->i64;
-	const int64_t *duration = batch_column(batch, LEVEL_SPAN, SC_DURATION)->i64;
+	const int64_t *id = batch_column(batch, LEVEL_SPAN, SC_SPAN_ID)->i64 + row;
+	const int64_t *parent = batch_column(batch, LEVEL_SPAN, SC_PARENT_ID)->i64 + row;
+	const int64_t *start = batch_column(batch, LEVEL_SPAN, SC_START)->i64 + row;
+	const int64_t *duration = batch_column(batch, LEVEL_SPAN, SC_DURATION)->i64 + row;
 	uint64_t first = tree->n ? (uint64_t) start[0] : 0;
 
 	for (uint32_t i = 0; i < tree->n; i++)
@@ -85,9 +85,9 @@ client_of(const ById *index, uint32_t n, const ById *server, const int64_t *kind
 }
 
 static void
-find_parents(Batch *batch, TraceTree *tree, Arena *arena)
+find_parents(Batch *batch, uint32_t row, TraceTree *tree, Arena *arena)
 {
-	const int64_t *kind = batch_column(batch, LEVEL_SPAN, SC_KIND)->i64;
+	const int64_t *kind = batch_column(batch, LEVEL_SPAN, SC_KIND)->i64 + row;
 	ById *index = arena_alloc(arena, ((size_t) tree->n + 1) * sizeof(ById));
 
 	for (uint32_t i = 0; i < tree->n; i++)
@@ -227,14 +227,15 @@ draw(TraceTree *tree, Arena *arena)
 }
 
 TraceTree *
-trace_tree_make(Batch *batch, Arena *arena)
+trace_tree_of(Batch *batch, uint32_t trace, Arena *arena)
 {
 	TraceTree *tree = arena_alloc0(arena, sizeof(TraceTree));
+	uint32_t row = batch->trace_first[trace];
 
-	tree->n = batch_nrows(batch);
+	tree->n = batch->trace_first[trace + 1] - row;
 	tree->spans = arena_alloc0(arena, ((size_t) tree->n + 1) * sizeof(TraceSpan));
-	read_spans(batch, tree);
-	find_parents(batch, tree, arena);
+	read_spans(batch, row, tree);
+	find_parents(batch, row, tree, arena);
 	cut_circles(tree, arena);
 	list_children(tree, arena);
 	draw(tree, arena);

@@ -42,7 +42,7 @@ typedef struct TraceLine
 
 typedef struct TraceTree
 {
-	uint32_t n; /* spans, in the order of the batch: by start */
+	uint32_t n; /* spans of the trace, in the order of the batch: by start */
 	TraceSpan *spans;
 	uint32_t *child_first; /* n + 1, into children */
 	uint32_t *children;    /* by start */
@@ -51,8 +51,8 @@ typedef struct TraceTree
 	TraceLine *lines; /* roots, then headings with their spans */
 } TraceTree;
 
-/* The batch holds one trace, sorted. Everything is allocated in arena. */
-extern TraceTree *trace_tree_make(Batch *batch, Arena *arena);
+/* A trace of a sorted batch, by its number in LEVEL_TRACE. Everything is allocated in arena. */
+extern TraceTree *trace_tree_of(Batch *batch, uint32_t trace, Arena *arena);
 
 /* A stretch of the critical path. */
 typedef struct TracePiece

@@ -6,12 +6,8 @@
 
 #include <math.h>
 
-#include "fmgr.h"
-#include "funcapi.h"
-#include "miscadmin.h"
-#include "store/store.h"
 #include "trace/tree.h"
-#include "traceql/trace_lookup.h"
+#include "traceql/trace_rows.h"
 #include "types/types.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
@@ -19,86 +15,42 @@
 PG_FUNCTION_INFO_V1(tempo_trace_tree);
 PG_FUNCTION_INFO_V1(tempo_critical_path);
 
-/* Cells of a bar, and levels beyond which lines are not indented any further. */
-#define BAR_CELLS  40
-#define MAX_INDENT 100
+#define BAR_CELLS 40 /* of a bar */
 
 #define BLOCK      "\xe2\x96\x88" /* a full one */
 #define SLIM       "\xe2\x96\x8f" /* an eighth, for what takes less than half a cell */
 
-typedef struct Trace
+typedef struct OneTrace
 {
 	ReturnSetInfo *rsi;
 	Batch *batch;
 	TraceTree *tree;
 	Arena *arena;
-} Trace;
-
-/* ---- reading ---- */
-
-/* Ids are unique within a tenant only. */
-static void
-check_one_tenant(Batch *batch)
-{
-	Column *tenant = batch_column(batch, LEVEL_SPAN, SC_TENANT);
-
-	for (uint32 r = 1; r < tenant->n; r++)
-		if (!str_eq(column_str(tenant, r), column_str(tenant, 0)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("several tenants have a trace with this id"), errhint("Name one of them.")));
-}
+} OneTrace;
 
 /* false: NULL, or there is no such trace. */
 static bool
-read_trace(FunctionCallInfo fcinfo, Trace *trace)
+read_tree(FunctionCallInfo fcinfo, OneTrace *trace)
 {
-	char *tenant = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-
 	InitMaterializedSRF(fcinfo, 0);
 	trace->rsi = (ReturnSetInfo *) fcinfo->resultinfo;
-	if (PG_ARGISNULL(0))
-		return false;
 	trace->arena = store_arena(CurrentMemoryContext);
-	trace->batch =
-		trace_lookup(((TraceId *) PG_GETARG_POINTER(0))->b, tenant, 0, PG_UINT64_MAX, trace->arena);
-	if (!trace->batch)
-		return false;
-	if (!tenant)
-		check_one_tenant(trace->batch);
-	trace->tree = trace_tree_make(trace->batch, trace->arena);
-	return true;
+	trace->batch = trace_argument(fcinfo, 0, 1, trace->arena);
+	if (trace->batch)
+		trace->tree = trace_tree_of(trace->batch, 0, trace->arena);
+	return trace->batch != NULL;
 }
 
 static Datum
-text_datum(Str s)
+column_datum(OneTrace *trace, SpanCol col, uint32 row)
 {
-	return PointerGetDatum(cstring_to_text_with_len(s.len ? s.p : "", (int) s.len));
+	return str_datum(column_str(batch_column(trace->batch, LEVEL_SPAN, col), row));
 }
 
 static Datum
-column_datum(Trace *trace, SpanCol col, uint32 row)
-{
-	return text_datum(column_str(batch_column(trace->batch, LEVEL_SPAN, col), row));
-}
-
-static Datum
-status_datum(Trace *trace, uint32 row)
+status_datum(OneTrace *trace, uint32 row)
 {
 	return StatusCodeGetDatum((int32) batch_column(trace->batch, LEVEL_SPAN, SC_STATUS)->i64[row]);
-}
-
-static Datum
-ms_datum(int64 ns)
-{
-	return NumericGetDatum(int64_div_fast_to_numeric(ns, 6));
-}
-
-static void
-put_row(Trace *trace, Datum *values, bool *nulls)
-{
-	CHECK_FOR_INTERRUPTS();
-	tuplestore_putvalues(trace->rsi->setResult, trace->rsi->setDesc, values, nulls);
 }
 
 /* ---- the tree ---- */
@@ -115,17 +67,6 @@ typedef enum TreeColumn
 	TREE_SPAN_ID,
 	TREE_NCOLUMNS
 } TreeColumn;
-
-static Datum
-indented(uint32 depth, Str name)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoSpaces(&buf, (int) (2 * Min(depth, MAX_INDENT)));
-	appendBinaryStringInfo(&buf, name.len ? name.p : "", (int) name.len);
-	return PointerGetDatum(cstring_to_text_with_len(buf.data, buf.len));
-}
 
 static Datum
 bar_datum(const TraceTree *tree, const TraceSpan *span)
@@ -146,7 +87,7 @@ bar_datum(const TraceTree *tree, const TraceSpan *span)
 }
 
 static void
-put_heading(Trace *trace, const TraceLine *line)
+put_heading(OneTrace *trace, const TraceLine *line)
 {
 	Datum values[TREE_NCOLUMNS] = {0};
 	bool nulls[TREE_NCOLUMNS];
@@ -155,17 +96,17 @@ put_heading(Trace *trace, const TraceLine *line)
 	nulls[TREE_DEPTH] = nulls[TREE_NAME] = false;
 	values[TREE_DEPTH] = Int32GetDatum(0);
 	values[TREE_NAME] =
-		text_datum(str_lit(line->top == TRACE_ORPHAN ? "(parent not received)" : "(parents form a circle)"));
+		str_datum(str_lit(line->top == TRACE_ORPHAN ? "(parent not received)" : "(parents form a circle)"));
 	if (line->top == TRACE_ORPHAN)
 	{
 		nulls[TREE_SPAN_ID] = false;
 		values[TREE_SPAN_ID] = SpanIdGetDatum(line->id);
 	}
-	put_row(trace, values, nulls);
+	trace_put_row(trace->rsi, values, nulls);
 }
 
 static void
-put_span(Trace *trace, const TraceLine *line)
+put_span(OneTrace *trace, const TraceLine *line)
 {
 	const TraceSpan *span = &trace->tree->spans[line->span];
 	uint32 row = (uint32) line->span;
@@ -174,22 +115,22 @@ put_span(Trace *trace, const TraceLine *line)
 
 	values[TREE_DEPTH] = Int32GetDatum((int32) line->depth);
 	values[TREE_NAME] =
-		indented(line->depth, column_str(batch_column(trace->batch, LEVEL_SPAN, SC_NAME), row));
+		indented_datum(line->depth, column_str(batch_column(trace->batch, LEVEL_SPAN, SC_NAME), row));
 	values[TREE_SERVICE] = column_datum(trace, SC_SERVICE, row);
 	values[TREE_START] = ms_datum(span->start);
 	values[TREE_DURATION] = ms_datum(span->duration);
 	values[TREE_BAR] = bar_datum(trace->tree, span);
 	values[TREE_STATUS] = status_datum(trace, row);
 	values[TREE_SPAN_ID] = SpanIdGetDatum(span->id);
-	put_row(trace, values, nulls);
+	trace_put_row(trace->rsi, values, nulls);
 }
 
 Datum
 tempo_trace_tree(PG_FUNCTION_ARGS)
 {
-	Trace trace;
+	OneTrace trace;
 
-	if (!read_trace(fcinfo, &trace))
+	if (!read_tree(fcinfo, &trace))
 		return (Datum) 0;
 	for (uint32 i = 0; i < trace.tree->nlines; i++)
 	{
@@ -219,7 +160,7 @@ typedef enum PathColumn
 } PathColumn;
 
 static void
-put_share(Trace *trace, int32 span, int64 first, int64 critical)
+put_share(OneTrace *trace, int32 span, int64 first, int64 critical)
 {
 	const TraceTree *tree = trace->tree;
 	const TraceSpan *s = span < 0 ? NULL : &tree->spans[span];
@@ -232,7 +173,7 @@ put_share(Trace *trace, int32 span, int64 first, int64 critical)
 		NumericGetDatum(int64_div_fast_to_numeric(llrint(1000.0 * critical / tree->duration), 1));
 	if (!s)
 	{
-		values[PATH_NAME] = text_datum(str_lit("(no span)"));
+		values[PATH_NAME] = str_datum(str_lit("(no span)"));
 		nulls[PATH_SERVICE] = nulls[PATH_DURATION] = nulls[PATH_STATUS] = nulls[PATH_SPAN_ID] = true;
 	}
 	else
@@ -243,18 +184,18 @@ put_share(Trace *trace, int32 span, int64 first, int64 critical)
 		values[PATH_STATUS] = status_datum(trace, (uint32) span);
 		values[PATH_SPAN_ID] = SpanIdGetDatum(s->id);
 	}
-	put_row(trace, values, nulls);
+	trace_put_row(trace->rsi, values, nulls);
 }
 
 Datum
 tempo_critical_path(PG_FUNCTION_ARGS)
 {
-	Trace trace;
+	OneTrace trace;
 	TracePiece *pieces;
 	int64 *critical;
 	uint32 n;
 
-	if (!read_trace(fcinfo, &trace))
+	if (!read_tree(fcinfo, &trace))
 		return (Datum) 0;
 	pieces = trace_critical_path(trace.tree, trace.arena, &n);
 	critical = arena_alloc0(trace.arena, ((size_t) trace.tree->n + 1) * sizeof(int64));

@@ -40,7 +40,9 @@ tree_of(const Span *spans, uint32_t n)
 	}
 	batch = builder_finish(bb);
 	rows = batch_sort(arena, &batch, 1, &n);
-	return trace_tree_make(batch_gather(arena, &batch, 1, rows, n), arena);
+	batch = batch_gather(arena, &batch, 1, rows, n);
+	batch_make_traces(batch);
+	return trace_tree_of(batch, 0, arena);
 }
 
 /* Lines as depth and id; headings as ?missing and @. */
