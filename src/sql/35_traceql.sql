@@ -41,3 +41,21 @@ RETURNS TABLE (
     spanset_attributes tempo.attributes)
     AS 'MODULE_PATHNAME', 'tempo_traceql' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
     COST 100000 ROWS 1000 SUPPORT tempo.traceql_support;
+
+-- traceql_explain(query [, start, "end", max_traces, tenant, run]): what a TraceQL query, a search or a
+-- metrics query, does: a line for each operator, last one first, what feeds it below, with what it reads; then
+-- what tempo.spans has for it: segments and recent batches whose times meet the range, with their spans,
+-- vectors and bytes, nothing of which is read. Arguments as traceql().
+--   run: also run the query, and say what was read and how long that took. It is run as it stands here;
+--   EXPLAIN of a statement with traceql() in FROM shows what that statement needs.
+-- A NULL query has no rows. Errors: as traceql(), but metrics queries are fine.
+CREATE FUNCTION @extschema@.traceql_explain(
+    query text,
+    start timestamptz DEFAULT NULL,
+    "end" timestamptz DEFAULT NULL,
+    max_traces integer DEFAULT NULL,
+    tenant text DEFAULT NULL,
+    run boolean DEFAULT false)
+RETURNS SETOF text
+    AS 'MODULE_PATHNAME', 'tempo_traceql_explain' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+    COST 100000 ROWS 20;

@@ -26,10 +26,10 @@ calls_create(Arena *arena)
 static uint32_t
 hash_node(const Calls *calls, int32_t parent, TraceTop top, Str service, Str name)
 {
-	uint64_t h = intern_mix(calls->seed ^ (uint32_t) parent, top);
+	uint64_t h = intern_mix(calls->seed ^ (uint32_t) parent, 0x9e3779b97f4a7c15ULL + top);
 
-	h = intern_mix(h, intern_hash(service, calls->seed));
-	return (uint32_t) intern_mix(h, intern_hash(name, calls->seed));
+	h = intern_mix(h ^ 0xe7037ed1a0b428dbULL, intern_hash(service, calls->seed) | UINT64_C(1) << 63);
+	return (uint32_t) intern_mix(h ^ calls->seed, intern_hash(name, calls->seed) | UINT64_C(1) << 63);
 }
 
 static bool

@@ -6,7 +6,7 @@
 
 #include "trace/calls.h"
 #include "traceql/query.h"
-#include "traceql/search.h"
+#include "traceql/rows.h"
 #include "traceql/trace_rows.h"
 #include "utils/builtins.h"
 

@@ -36,6 +36,7 @@ struct TraceqlSearch
 	bool recall;
 	bool recalling;
 	uint64 place; /* of the unit at hand */
+	Batch *batch; /* its rows */
 	TraceqlCounters counted;
 };
 
@@ -124,6 +125,12 @@ want_trace(void *ctx, const uint8_t *trace_id, int64_t start, int64_t duration)
 	TraceqlSearch *search = ctx;
 	Hit *hit;
 
+	if (search->request.visit)
+	{
+		search->request.visit(search->request.visit_ctx, search->batch,
+							  (uint32) batch_find_trace(search->batch, trace_id));
+		return false;
+	}
 	if (search->recalling)
 		return true;
 	if (!new_enough(search, (uint64) start))
@@ -226,6 +233,7 @@ run_unit(TraceqlSearch *search, const ReaderUnit *unit, const uint8 *skip)
 
 	query_check_memory(search->context);
 	search->place = unit->place;
+	search->batch = unit->batch;
 	traceql_run_unit(search->run, unit->batch, unit->source, skip, search->scratch, &sink);
 	arena_reset(search->scratch);
 }

@@ -36,6 +36,9 @@ typedef struct TraceqlRequest
 	bool no_root;      /* leave out what MatchTrace says of the root */
 	bool no_span;      /* leave out id, start and duration of spans */
 	bool services;     /* MatchTrace.services */
+	/* Without max_traces: called with each trace that matches, of a unit of whole traces; no answers come. */
+	void (*visit)(void *ctx, Batch *unit, uint32 trace);
+	void *visit_ctx;
 } TraceqlRequest;
 
 typedef struct TraceqlSearchCounters

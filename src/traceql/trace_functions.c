@@ -17,8 +17,8 @@ PG_FUNCTION_INFO_V1(tempo_critical_path);
 
 #define BAR_CELLS 40 /* of a bar */
 
-#define BLOCK      "\xe2\x96\x88" /* a full one */
-#define SLIM       "\xe2\x96\x8f" /* an eighth, for what takes less than half a cell */
+#define BLOCK     "\xe2\x96\x88" /* a full one */
+#define SLIM      "\xe2\x96\x8f" /* an eighth, for what takes less than half a cell */
 
 typedef struct OneTrace
 {

@@ -3,7 +3,7 @@
  *	  One trace as a tree, and its critical path: fixed cases drawn as text, and random traces against what
  *	  must hold of any.
  */
-#include "trace/tree.h"
+#include "trace/calls.h"
 #include "unit.h"
 
 #define MS INT64_C(1000000)
@@ -19,8 +19,16 @@ typedef struct Span
 	int kind;
 } Span;
 
-static TraceTree *
-tree_of(const Span *spans, uint32_t n)
+static Str
+name_of(int kind)
+{
+	static const char *const names[] = {"k0", "k1", "k2", "k3", "k4", "k5"};
+
+	return str_lit(names[kind]);
+}
+
+static Batch *
+batch_of(const Span *spans, uint32_t n)
 {
 	static const uint8_t id[16] = {1};
 	BatchBuilder *bb = builder_create(arena, true, 0, NULL);
@@ -36,13 +44,20 @@ tree_of(const Span *spans, uint32_t n)
 		builder_set_i64(bb, SC_START, 1000 + spans[i].start);
 		builder_set_i64(bb, SC_DURATION, spans[i].duration);
 		builder_set_i64(bb, SC_KIND, spans[i].kind);
+		builder_set_bytes(bb, SC_NAME, name_of(spans[i].kind));
 		builder_end_span(bb);
 	}
 	batch = builder_finish(bb);
 	rows = batch_sort(arena, &batch, 1, &n);
 	batch = batch_gather(arena, &batch, 1, rows, n);
 	batch_make_traces(batch);
-	return trace_tree_of(batch, 0, arena);
+	return batch;
+}
+
+static TraceTree *
+tree_of(const Span *spans, uint32_t n)
+{
+	return trace_tree_of(batch_of(spans, n), 0, arena);
 }
 
 /* Lines as depth and id; headings as ?missing and @. */
@@ -224,6 +239,87 @@ test_large(void)
 	ok(holds(tree_of(spans, N)), "durations without end");
 }
 
+/* ---- merged ---- */
+
+/* Nodes in order: depth, name, spans of either side, median of both; headings as (). */
+static const char *
+merged(const Calls *calls)
+{
+	static char text[4096];
+	uint32_t *order = calls_order(calls, arena);
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < calls->n; i++)
+	{
+		CallNode *node = &calls->nodes[order[i]];
+
+		len += (size_t) sprintf(text + len, "%s%u:%s%" PRIu64 "/%" PRIu64 "~%" PRId64 "/%" PRId64,
+								i ? " " : "", node->depth, node->top != TRACE_BELOW ? "()" : node->name.p,
+								node->side[0].spans, node->side[1].spans, call_duration(&node->side[0], 0.5),
+								call_duration(&node->side[1], 0.5));
+	}
+	return text;
+}
+
+/* Spans are named by their kind. */
+static const char *
+merge_two(const Span *a, uint32_t na, const Span *b, uint32_t nb)
+{
+	Calls *calls = calls_create(arena);
+
+	calls_add(calls, 0, batch_of(a, na), 0, arena);
+	calls_add(calls, 1, batch_of(b, nb), 0, arena);
+	return merged(calls);
+}
+
+#define MERGE(a, b) merge_two(a, sizeof(a) / sizeof(Span), b, sizeof(b) / sizeof(Span))
+
+static void
+test_merged(void)
+{
+	static const Span one[] = {{.id = 1, .duration = 90},
+							   {.id = 2, .parent = 1, .start = 5, .duration = 30, .kind = 1},
+							   {.id = 3, .parent = 1, .start = 40, .duration = 10, .kind = 1},
+							   {.id = 4, .parent = 3, .start = 41, .duration = 1, .kind = 2}};
+	static const Span other[] = {{.id = 1, .duration = 50},
+								 {.id = 2, .parent = 1, .start = 1, .duration = 7, .kind = 2},
+								 {.id = 4, .parent = 9, .start = 2, .duration = 8, .kind = 3},
+								 {.id = 5, .parent = 8, .start = 3, .duration = 9, .kind = 3}};
+
+	is_str(MERGE(one, one), "0:k01/1~90/90 1:k12/2~10/10 2:k21/1~1/1", "a trace with itself");
+	is_str(MERGE(one, other),
+		   "0:k01/1~90/50 1:k20/1~-1/7 1:k12/0~10/-1 2:k21/0~1/-1 0:()0/0~-1/-1 1:k30/2~-1/8",
+		   "children by their start, orphans of one kind together");
+}
+
+static void
+test_merged_large(void)
+{
+	enum
+	{
+		N = 100000
+	};
+	Span *spans = arena_alloc0(arena, N * sizeof(Span));
+	Calls *calls = calls_create(arena);
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < N; i++)
+		spans[i] = (Span){.id = i + 1, .parent = i, .start = i, .duration = INT64_MAX};
+	for (int side = 0; side < CALL_SIDES; side++)
+		calls_add(calls, side, batch_of(spans, N), 0, arena);
+	is_i64(calls->n, N, "a chain: as many nodes as spans");
+	is_i64(calls->nodes[calls_order(calls, arena)[N - 1]].depth, N - 1, "the last is the deepest");
+	for (uint32_t i = 0; i < N; i++)
+		spans[i] = (Span){.id = i + 1, .parent = i != 0, .start = i, .duration = INT64_MAX};
+	calls = calls_create(arena);
+	calls_add(calls, 0, batch_of(spans, N), 0, arena);
+	for (uint32_t i = 0; i < calls->n; i++)
+		count += calls->nodes[i].side[0].spans;
+	ok(calls->n == 2 && count == N, "siblings are one node");
+	ok(calls->nodes[1].side[0].total > 0, "durations without end add up to something");
+}
+
 int
 main(void)
 {
@@ -232,6 +328,8 @@ main(void)
 	test_paths();
 	test_random();
 	test_large();
+	test_merged();
+	test_merged_large();
 	arena_destroy(arena);
 	return unit_done();
 }
