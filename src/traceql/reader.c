@@ -274,7 +274,11 @@ read_vector(Reader *reader, uint32 v, ReaderUnit *out)
 	if (is_segment(reader))
 		reader->counters.vectors_read++;
 	arena_reset(reader->arena);
-	*out = (ReaderUnit){.source = reader->number, .place = (uint64) reader->next << 32 | v};
+	*out = (ReaderUnit){.source = reader->number,
+						.place = (uint64) reader->next << 32 | v,
+						.bounded = reader->unit->unit.has_range,
+						.start_min = (uint64) info->start_min,
+						.start_max = (uint64) info->start_max};
 	out->batch = image_vector(reader->image, v, reader->arena);
 	if (reader->request.spans || !is_segment(reader))
 		out->rows = visible_rows(reader, info->first_row, out->batch);

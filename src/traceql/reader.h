@@ -47,6 +47,9 @@ typedef struct ReaderUnit
 	const uint8 *skip; /* by trace, nonzero: comes in another unit; NULL: none does */
 	uint64 place;      /* for reader_again(); 0: traces gathered */
 	const uint8 *rows; /* by row, 1: of the tenant asked for, and visible; NULL: all are */
+	bool bounded;      /* all spans start in [start_min, start_max] */
+	uint64 start_min;
+	uint64 start_max;
 } ReaderUnit;
 
 typedef struct ReaderCounters

@@ -203,7 +203,13 @@ read_units(Running *r)
 
 	while (reader_next(r->reader, &unit))
 	{
-		MetricsUnit observed = {unit.batch, unit.source, unit.skip, unit.rows, METRICS_ALL};
+		MetricsUnit observed = {.batch = unit.batch,
+								.source = unit.source,
+								.skip = unit.skip,
+								.rows = unit.rows,
+								.bounded = unit.bounded,
+								.start_min = unit.start_min,
+								.start_max = unit.start_max};
 
 		if (reading == METRICS_BY_BOTH && !unit.batch->sorted)
 			observed.part = METRICS_PIECES;

@@ -232,6 +232,13 @@ by_trace(int span, int which)
 	return spans[span].trace % 5 == which;
 }
 
+/* Intervals are 50 s, and end with their last nanosecond. */
+static bool
+of_interval(int span, int which)
+{
+	return (spans[span].start + 50 * SEC - 1) / (50 * SEC) == which;
+}
+
 /* Traces 1 .. 10 are spread: every other span in the segment, the others in a recent batch. */
 static bool
 is_spread(int span)
@@ -289,8 +296,28 @@ feed_image(Asked *a, MetricsRun *run, Batch *batch)
 
 	a->source++;
 	for (uint32_t v = 0; v < image_summary(image)->nvectors; v++)
-		metrics_run_unit(run, &(MetricsUnit){.batch = image_vector(image, v, a->arena), .source = a->source},
+	{
+		const ImageVector *info = image_vector_info(image, v);
+
+		metrics_run_unit(run,
+						 &(MetricsUnit){.batch = image_vector(image, v, a->arena),
+										.source = a->source,
+										.bounded = true,
+										.start_min = (uint64_t) info->start_min,
+										.start_max = (uint64_t) info->start_max},
 						 a->arena);
+	}
+}
+
+/* An image for each interval: whole units count in it. */
+static MetricsRun *
+by_interval(Asked *a)
+{
+	MetricsRun *run = begin(a);
+
+	for (int k = 0; k <= 10; k++)
+		feed_image(a, run, batch_of(a->arena, of_interval, k, k % 2));
+	return run;
 }
 
 /* Five runs, each fed its share, put together. */
@@ -402,6 +429,25 @@ same(Asked *a, MetricsRun *run, const char *want, const char *query, const char 
 		show_difference(want, got);
 }
 
+/* Without exemplars less has to be looked at. */
+static void
+test_intervals(Asked *a, const char *text)
+{
+	MetricsRun *run;
+	const char *want;
+
+	a->options.exemplars = 0;
+	a->options.rowwise = true;
+	run = begin(a);
+	feed(a, run, batch_of(a->arena, every, 0, true));
+	want = answer(a, run);
+	a->options.rowwise = false;
+	same(a, by_interval(a), want, text, "an image an interval");
+	run = begin(a);
+	feed_image(a, run, batch_of(a->arena, every, 0, true));
+	same(a, run, want, text, "in an image, without exemplars");
+}
+
 static void
 test_query(const char *text)
 {
@@ -432,6 +478,8 @@ test_query(const char *text)
 	{
 		same(&a, shared(&a, scattered, false, false), want, text, "scattered");
 		same(&a, shared(&a, scattered, false, true), want, text, "scattered, in images");
+		same(&a, by_interval(&a), want, text, "an image an interval");
+		test_intervals(&a, text);
 	}
 	if (metrics_reading(a.plan) == METRICS_BY_BOTH)
 		same(&a, in_pieces(&a), want, text, "whole and in pieces");
@@ -487,6 +535,12 @@ static const char *const queries[] = {
 	"{} | count_over_time() by (instrumentation.lang, instrumentation:version, statusMessage)",
 	"{} | count_over_time() by (event:name)",
 	"{} | count_over_time() by (event.n)",
+	"{} | count_over_time() by (span.b)",
+	"{ kind = client } | count_over_time() by (span.cluster)",
+	"{ kind = server || status = error } | quantile_over_time(duration, .5) by (name)",
+	"{ span.c > .3 } | histogram_over_time(duration) by (resource.service.name)",
+	"{} | histogram_over_time(duration)",
+	"{ name = \"op1\" } | rate() by (instrumentation:name)",
 	"{} | count_over_time() by (duration)",
 	"{} | count_over_time() by (rootName)",
 	"{} | count_over_time() by (rootServiceName, span:childCount)",

@@ -77,13 +77,17 @@ entry_value(const Slot *slot, Str attributes)
 EvalValue
 slot_entry_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_t row)
 {
-	DictCache *cache = &run->entries[slot->index];
-	uint32_t code;
-
 	if (column->nulls && column->nulls[row])
 		return entry_value(slot, str_of(NULL, 0));
+	return slot_code_value(run, slot, column, column->codes[row]);
+}
+
+EvalValue
+slot_code_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_t code)
+{
+	DictCache *cache = &run->entries[slot->index];
+
 	dict_cache_use(run, cache, column, true);
-	code = column->codes[row];
 	if (!cache->state[code])
 	{
 		cache->values[code] = entry_value(slot, column->dict[code]);

@@ -338,6 +338,8 @@ extern EvalValue slot_level_value(TraceqlRun *run, const Slot *slot, uint32_t ro
 /* The column whose entries hold attributes for RESOURCE, ANY and SCOPE; SLOT_ANY's resource part. */
 extern Column *slot_entries(TraceqlRun *run, const Slot *slot);
 extern EvalValue slot_entry_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_t row);
+/* The same by code of the column's dictionary. */
+extern EvalValue slot_code_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_t code);
 /* traceDuration, rootName, rootServiceName, trace:id */
 extern bool slot_of_trace(const Slot *slot);
 extern EvalValue slot_trace_value(TraceqlRun *run, const Slot *slot, uint32_t trace);

@@ -126,13 +126,19 @@ buckets(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m)
 }
 
 void
-fold_picked(Leaf *leaf, const Picked *p)
+fold_picked(Leaf *leaf, Picked *p)
 {
-	uint32_t *series = group_series(leaf, p);
+	uint32_t *series;
 	Measured m = {NULL, NULL};
 
+	if (fold_dense(leaf, p))
+		return;
+	picked_list(leaf, p);
 	if (leaf->plan->measured)
 		m = measure(leaf, p);
+	if (p->n == 0)
+		return;
+	series = group_series(leaf, p);
 	switch (leaf->plan->fold)
 	{
 		case FOLD_COUNT: count(leaf, p, series); break;

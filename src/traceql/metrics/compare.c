@@ -123,15 +123,16 @@ compare_init(Leaf *leaf)
 static bool
 in_window(const TraceqlMetric *metric, int64_t start)
 {
-	return (metric->start == 0 && metric->end == 0) ||
-		   ((uint64_t) start > (uint64_t) metric->start && (uint64_t) start <= (uint64_t) metric->end);
+	return (uint64_t) start > (uint64_t) metric->start && (uint64_t) start <= (uint64_t) metric->end;
 }
 
 static Sided
 take_sides(Leaf *leaf, const Picked *p)
 {
 	TraceqlRun *run = leaf->run;
-	const int64_t *start = batch_column(run->unit.batch, LEVEL_SPAN, SC_START)->i64;
+	const TraceqlMetric *metric = leaf->plan->metric;
+	bool windowed = metric->start != 0 || metric->end != 0;
+	const int64_t *start = windowed ? batch_column(run->unit.batch, LEVEL_SPAN, SC_START)->i64 : NULL;
 	uint32_t *cell = arena_alloc(run->scratch, (p->n + 1) * sizeof(uint32_t));
 	uint32_t *cell_of_row = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
 	uint8_t *selected = run_get_bytes(run);
@@ -141,7 +142,7 @@ take_sides(Leaf *leaf, const Picked *p)
 	for (uint32_t i = 0; i < p->n; i++)
 	{
 		uint32_t row = p->rows[i];
-		bool side = selected[row] && in_window(leaf->plan->metric, start[row]);
+		bool side = selected[row] && (!windowed || in_window(metric, start[row]));
 
 		cell[i] = cell_of_row[row] = side * leaf->metrics->options.range.n + p->interval[i];
 	}
@@ -333,10 +334,12 @@ count_entries(Leaf *leaf, const Sided *s, SpanCol col, CompareEntries *entries)
 }
 
 void
-compare_observe(Leaf *leaf, const Picked *p, const MetricsUnit *unit)
+compare_observe(Leaf *leaf, Picked *p, const MetricsUnit *unit)
 {
-	Sided s = take_sides(leaf, p);
+	Sided s;
 
+	picked_list(leaf, p);
+	s = take_sides(leaf, p);
 	if (unit->part != METRICS_GATHERED)
 	{
 		count_intrinsics(leaf, &s, false);

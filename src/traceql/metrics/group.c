@@ -75,8 +75,8 @@ number_enum(Leaf *leaf, Grouping *g, SpanCol col, EvalType type, int64_t last, c
 
 /* ---- attributes of spans ---- */
 
-static CodeMap *
-column_map(Leaf *leaf, Grouping *g, uint32_t k)
+CodeMap *
+group_column_map(Leaf *leaf, Grouping *g, uint32_t k)
 {
 	if (k >= g->nmaps)
 	{
@@ -99,7 +99,7 @@ typedef struct Numbering
 static Numbering
 numbering_begin(Leaf *leaf, Grouping *g, uint32_t k, const AttrColumn *column)
 {
-	Numbering n = {column, column_map(leaf, g, k), NULL};
+	Numbering n = {column, group_column_map(leaf, g, k), NULL};
 
 	if (!g->recent)
 		g->recent = arena_alloc0(leaf->metrics->arena, VALUE_NTYPES * sizeof(RecentValues));

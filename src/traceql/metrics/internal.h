@@ -194,11 +194,13 @@ struct MetricsRun
 typedef struct Picked
 {
 	uint32_t n;
-	uint32_t *rows; /* ascending */
-	uint32_t *interval;
-	uint8_t *hit;      /* by row of the unit: 1 = picked */
-	double *weights;   /* NULL: each counts once */
-	uint64_t earliest; /* starts */
+	uint8_t *hit; /* by row of the unit: 1 = picked */
+	bool one;     /* all of them are in interval same */
+	uint32_t same;
+	uint32_t *rows;     /* ascending; NULL until picked_list() */
+	uint32_t *interval; /* with the rows */
+	double *weights;    /* NULL: each counts once */
+	uint64_t earliest;  /* starts are not outside of these */
 	uint64_t latest;
 } Picked;
 
@@ -213,6 +215,9 @@ typedef struct Measured
 
 /* Fails the query when so much more memory would be too much. */
 extern void metrics_room(MetricsRun *run, size_t bytes);
+
+/* Make the list of rows and intervals. */
+extern void picked_list(Leaf *leaf, Picked *p);
 
 /* ---- values.c ---- */
 
@@ -231,6 +236,8 @@ codemap_at(CodeMap *map, const Column *column, uint32_t i)
 
 /* ---- group.c ---- */
 
+/* Map for the values of the k-th column of an attribute. */
+extern CodeMap *group_column_map(Leaf *leaf, Grouping *g, uint32_t k);
 /* The series of each picked span, in scratch. */
 extern uint32_t *group_series(Leaf *leaf, const Picked *p);
 extern uint32_t group_series_of(Leaf *leaf, const EvalValue *values);
@@ -239,7 +246,8 @@ extern void group_values(const Leaf *leaf, uint32_t series, const EvalValue **va
 
 /* ---- measure.c ---- */
 
-extern Measured measure(Leaf *leaf, const Picked *p);
+/* Leaves spans without a number out where that is cheap to tell. Needs and keeps the list of rows. */
+extern Measured measure(Leaf *leaf, Picked *p);
 static inline double
 measured_number(const Measured *m, uint32_t i)
 {
@@ -262,7 +270,12 @@ cells_look(const Cells *cells, uint32_t i)
 }
 /* *sum + v into *sum, what rounding lost into *lost. */
 extern void cells_add_exactly(double *sum, double *lost, double v);
-extern void fold_picked(Leaf *leaf, const Picked *p);
+extern void fold_picked(Leaf *leaf, Picked *p);
+
+/* ---- dense.c ---- */
+
+/* Count spans of one interval by codes, without a list of them; false: not one of the cases it knows. */
+extern bool fold_dense(Leaf *leaf, const Picked *p);
 
 /* ---- buckets.c ---- */
 
@@ -288,7 +301,7 @@ extern uint32_t exemplars_choose(Leaf *leaf, Arena *arena, const Kept ***chosen)
 /* ---- compare.c ---- */
 
 extern void compare_init(Leaf *leaf);
-extern void compare_observe(Leaf *leaf, const Picked *p, const MetricsUnit *unit);
+extern void compare_observe(Leaf *leaf, Picked *p, const MetricsUnit *unit);
 extern void compare_series(Leaf *leaf, Arena *arena, MetricsResult *out);
 
 /* ---- series.c ---- */

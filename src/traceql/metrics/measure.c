@@ -89,16 +89,44 @@ may_be_number(uint8_t type)
 	return type == VALUE_INT || type == VALUE_DOUBLE || type == VALUE_ARRAY;
 }
 
+/* Keep the picked spans that have a number; weights go with them. */
 static void
-measure_span(TraceqlRun *run, const Slot *slot, const Picked *p, Filled *to)
+narrow(Picked *p, const Filled *by_row, Filled *to)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->n; i++)
+	{
+		uint32_t row = p->rows[i];
+
+		if (by_row->type[row] == EVAL_NIL)
+		{
+			p->hit[row] = 0;
+			continue;
+		}
+		to->type[n] = by_row->type[row];
+		to->raw[n] = by_row->raw[row];
+		p->rows[n] = row;
+		p->interval[n] = p->interval[i];
+		if (p->weights)
+			p->weights[n] = p->weights[i];
+		n++;
+	}
+	p->n = n;
+}
+
+static void
+measure_span(TraceqlRun *run, const Slot *slot, Picked *p, Filled *to)
 {
 	SlotState *state = slot_keys(run, slot);
 	const AttrSet *set = run->unit.batch->level[LEVEL_SPAN].attrs;
 	Filled by_row;
 
-	memset(to->type, EVAL_NIL, p->n);
 	if (!state->map->ncolumns)
+	{
+		p->n = 0;
 		return;
+	}
 	if (state->map->ncolumns > 1)
 		(void) slot_shapes(run, slot);
 	by_row = room(run, run->unit.nrows);
@@ -110,15 +138,11 @@ measure_span(TraceqlRun *run, const Slot *slot, const Picked *p, Filled *to)
 		if (may_be_number(set->columns[index].type))
 			fill_column(state, k, batch_attr_rows(run->unit.batch, LEVEL_SPAN, index), &by_row);
 	}
-	for (uint32_t i = 0; i < p->n; i++)
-	{
-		to->type[i] = by_row.type[p->rows[i]];
-		to->raw[i] = by_row.raw[p->rows[i]];
-	}
+	narrow(p, &by_row, to);
 }
 
 Measured
-measure(Leaf *leaf, const Picked *p)
+measure(Leaf *leaf, Picked *p)
 {
 	TraceqlRun *run = leaf->run;
 	const Slot *slot = leaf->plan->measured;

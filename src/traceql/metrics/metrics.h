@@ -93,8 +93,11 @@ typedef struct MetricsUnit
 	Batch *batch;
 	uint64_t source;     /* as in traceql_run_unit */
 	const uint8_t *skip; /* NULL, or by trace: nonzero ones are not whole here; left out when by traces */
-	const uint8_t *rows; /* NULL, or by row: zero ones are left out; not when by traces */
+	const uint8_t *rows; /* NULL, or by row: zero ones are left out, others are 1; not when by traces */
 	MetricsPart part;
+	bool bounded; /* all spans start in [start_min, start_max], unix ns */
+	uint64_t start_min;
+	uint64_t start_max;
 } MetricsUnit;
 
 /* Observe one unit. scratch is the caller's to empty afterwards. */

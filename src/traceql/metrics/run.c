@@ -147,6 +147,7 @@ weigh(Leaf *leaf, Picked *p)
 	codemap_use(leaf->metrics->arena, &leaf->weights_of, run->unit.source, state);
 	if (leaf->weights_of.cap > cap)
 		leaf->weights = arena_alloc(leaf->metrics->arena, leaf->weights_of.cap * sizeof(double));
+	picked_list(leaf, p);
 	p->weights = arena_alloc(run->scratch, (p->n + 1) * sizeof(double));
 	for (uint32_t i = 0; i < p->n; i++)
 	{
@@ -159,9 +160,32 @@ weigh(Leaf *leaf, Picked *p)
 
 /* ---- units ---- */
 
+static uint32_t
+count_hits(const uint8_t *hit, uint32_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t r = 0; r < n; r++)
+		sum += hit[r];
+	return sum;
+}
+
+/* Is the whole unit within one interval? Then nobody needs to know the starts. */
+static bool
+one_interval(const MetricsRange *range, const MetricsUnit *unit, uint32_t *k)
+{
+	uint64_t first = unit->start_min - range->from - 1;
+	uint64_t last = unit->start_max - range->from - 1;
+
+	if (!unit->bounded || first > last || last >= range->step * range->n)
+		return false;
+	*k = (uint32_t) (first / range->step);
+	return *k == last / range->step;
+}
+
 /* Rows that hit and start within the range. Spans near each other mostly fall into the same interval. */
-static Picked
-pick(Leaf *leaf, uint8_t *hit)
+static void
+pick_by_start(Leaf *leaf, Picked *p)
 {
 	TraceqlRun *run = leaf->run;
 	const MetricsRange *range = &leaf->metrics->options.range;
@@ -171,19 +195,18 @@ pick(Leaf *leaf, uint8_t *hit)
 	uint64_t least = UINT64_MAX;
 	uint64_t greatest = 0;
 	uint32_t k = 0;
-	Picked p = {.hit = hit};
 
-	p.rows = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
-	p.interval = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
+	p->rows = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
+	p->interval = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
 	for (uint32_t r = 0; r < run->unit.nrows; r++)
 	{
 		uint64_t at = (uint64_t) start[r] - range->from - 1;
 
-		if (!hit[r])
+		if (!p->hit[r])
 			continue;
 		if (at >= span)
 		{
-			hit[r] = 0;
+			p->hit[r] = 0;
 			continue;
 		}
 		if (at - base >= range->step)
@@ -193,12 +216,47 @@ pick(Leaf *leaf, uint8_t *hit)
 		}
 		least = at < least ? at : least;
 		greatest = at > greatest ? at : greatest;
-		p.rows[p.n] = r;
-		p.interval[p.n++] = k;
+		p->rows[p->n] = r;
+		p->interval[p->n++] = k;
 	}
-	p.earliest = range->from + 1 + least;
-	p.latest = range->from + 1 + greatest;
+	p->earliest = range->from + 1 + least;
+	p->latest = range->from + 1 + greatest;
+}
+
+static Picked
+pick(Leaf *leaf, const MetricsUnit *unit, uint8_t *hit)
+{
+	Picked p = {.hit = hit};
+
+	p.one = one_interval(&leaf->metrics->options.range, unit, &p.same);
+	if (p.one)
+	{
+		p.n = count_hits(hit, leaf->run->unit.nrows);
+		p.earliest = unit->start_min;
+		p.latest = unit->start_max;
+	}
+	else
+		pick_by_start(leaf, &p);
 	return p;
+}
+
+void
+picked_list(Leaf *leaf, Picked *p)
+{
+	TraceqlRun *run = leaf->run;
+	uint32_t n = 0;
+
+	if (p->rows)
+		return;
+	p->rows = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
+	p->interval = arena_alloc(run->scratch, (p->n + 1) * sizeof(uint32_t));
+	for (uint32_t r = 0; r < run->unit.nrows; r++)
+	{
+		p->rows[n] = r;
+		n += p->hit[r];
+	}
+	for (uint32_t i = 0; i < p->n; i++)
+		p->interval[i] = p->same;
 }
 
 static void
@@ -215,7 +273,7 @@ observe_leaf(Leaf *leaf, const MetricsUnit *unit, Arena *scratch)
 	select_rows(run, plan_local(leaf->plan->spans), by_traces ? unit->skip : NULL, unit->rows, hit);
 	if (!memchr(hit, 1, run->unit.nrows))
 		return;
-	p = pick(leaf, hit);
+	p = pick(leaf, unit, hit);
 	if (p.n == 0)
 		return;
 	if (unit->part != METRICS_GATHERED)
