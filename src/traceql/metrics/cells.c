@@ -148,6 +148,6 @@ fold_picked(Leaf *leaf, Picked *p)
 		case FOLD_BUCKETS: buckets(leaf, p, series, &m); break;
 		case FOLD_COMPARE: break;
 	}
-	if (leaf->exemplars.budget)
+	if (leaf->exemplars.budget && (!p->one || exemplars_want(leaf, p)))
 		exemplars_offer(leaf, p, series, &m);
 }

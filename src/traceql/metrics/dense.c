@@ -189,11 +189,13 @@ count_by_attribute(Leaf *leaf, const Picked *p, const Keys *keys, uint32_t *tabl
 }
 
 static bool
-known_case(const Leaf *leaf, const Picked *p)
+known_case(Leaf *leaf, const Picked *p)
 {
 	const LeafPlan *plan = leaf->plan;
 
-	if (!p->one || p->weights || plan->nby > 1 || leaf->metrics->options.rowwise || leaf->exemplars.budget)
+	if (!p->one || p->weights || plan->nby > 1 || leaf->metrics->options.rowwise)
+		return false;
+	if (leaf->exemplars.budget && exemplars_want(leaf, p))
 		return false;
 	if (plan->fold == FOLD_BUCKETS)
 		return plan->measured->kind == SLOT_INTRINSIC && plan->measured->intrinsic == TQL_DURATION;

@@ -1,8 +1,13 @@
 /*
  * exemplar.c
- *	  Spans shown as examples: the range is cut into parts, and each keeps the two whose traces rank lowest.
- *	  Ranks are hashes of ids, as good as random, but the same whatever order spans come in and however the
- *	  units are shared: what is kept is a function of the spans observed alone.
+ *	  Spans shown as examples: the range is cut into parts, and each keeps those of the traces that start
+ *first in it, of each trace the first span. As images are read in the order of time, most vectors are known
+ *to hold nothing better before anything of them is read. Parts begin at pseudo-random times, so what happens
+ *	  at the full minute is not all that is shown.
+ *
+ *	  What is kept is a function of the spans observed and of where their traces start in the images at hand:
+ *	  neither the order of units nor who looks at them matters. In a batch that is not sorted each span stands
+ *	  for itself.
  */
 #include "traceql/metrics/internal.h"
 
@@ -37,8 +42,9 @@ exemplars_init(Leaf *leaf, uint32_t budget)
 	if (budget == 0)
 		return;
 	e->budget = budget;
-	e->nparts = (budget + KEPT_A_PART - 1) / KEPT_A_PART;
-	e->width = span / e->nparts + 1;
+	e->nparts = (budget + KEPT_A_PART - 1) / KEPT_A_PART + 1;
+	e->width = span / (e->nparts - 1) + 1;
+	e->shift = rank_bytes(range->from, span) % e->width;
 	e->kept = arena_alloc(leaf->metrics->arena, (size_t) e->nparts * KEPT_A_PART * sizeof(Kept));
 	e->n = arena_alloc0(leaf->metrics->arena, e->nparts);
 }
@@ -48,17 +54,32 @@ exemplars_init(Leaf *leaf, uint32_t budget)
 static bool
 ranks_before(const Kept *a, const Kept *b)
 {
+	if (a->trace_start != b->trace_start)
+		return a->trace_start < b->trace_start;
 	if (a->trace_rank != b->trace_rank)
 		return a->trace_rank < b->trace_rank;
-	if (a->span_rank != b->span_rank)
-		return a->span_rank < b->span_rank;
-	return a->time < b->time;
+	if (a->time != b->time)
+		return a->time < b->time;
+	return a->span_rank < b->span_rank;
 }
 
+/* A trace may have begun before the range. */
 static uint32_t
-part_of(const Leaf *leaf, uint64_t time)
+part_of(const Leaf *leaf, uint64_t trace_start)
 {
-	return (uint32_t) ((time - leaf->metrics->options.range.from - 1) / leaf->exemplars.width);
+	const Exemplars *e = &leaf->exemplars;
+	uint64_t from = leaf->metrics->options.range.from;
+	uint64_t part = ((trace_start > from ? trace_start - from - 1 : 0) + e->shift) / e->width;
+
+	return part < e->nparts ? (uint32_t) part : e->nparts - 1;
+}
+
+/* Would a trace that starts then be kept in the part? */
+static inline bool
+part_wants(const Exemplars *e, uint32_t part, uint64_t trace_start)
+{
+	return e->n[part] < KEPT_A_PART ||
+		   trace_start <= e->kept[part * KEPT_A_PART + KEPT_A_PART - 1].trace_start;
 }
 
 /* Where a candidate belongs in its part, or -1. */
@@ -99,8 +120,8 @@ void
 exemplars_take(Leaf *leaf, const Kept *k)
 {
 	Exemplars *e = &leaf->exemplars;
-	uint32_t part = part_of(leaf, k->time);
-	int at = part < e->nparts ? place_for(e, part, k) : -1;
+	uint32_t part = part_of(leaf, k->trace_start);
+	int at = place_for(e, part, k);
 
 	if (at >= 0)
 		put_at(e, part, at, k);
@@ -108,23 +129,40 @@ exemplars_take(Leaf *leaf, const Kept *k)
 
 /* ---- offering ---- */
 
-/* No trace of this rank or beyond is kept any more in the parts that these spans fall in. */
-static uint64_t
-rank_limit(const Leaf *leaf, const Picked *p)
+/* The least start that could be kept in some part of the range [earliest, latest]. */
+static bool
+range_wanted(const Leaf *leaf, uint64_t earliest, uint64_t latest)
 {
 	const Exemplars *e = &leaf->exemplars;
-	uint32_t from = part_of(leaf, p->earliest);
-	uint32_t to = part_of(leaf, p->latest);
-	uint64_t limit = 0;
+	uint64_t from = leaf->metrics->options.range.from;
+	uint32_t last = part_of(leaf, latest);
 
-	for (uint32_t part = from; part <= to; part++)
+	for (uint32_t part = part_of(leaf, earliest); part <= last; part++)
 	{
-		if (e->n[part] < KEPT_A_PART)
-			return UINT64_MAX;
-		if (e->kept[part * KEPT_A_PART + KEPT_A_PART - 1].trace_rank > limit)
-			limit = e->kept[part * KEPT_A_PART + KEPT_A_PART - 1].trace_rank;
+		uint64_t begins = part > 0 ? from + 1 + part * e->width - e->shift : 0;
+
+		if (part_wants(e, part, earliest > begins ? earliest : begins))
+			return true;
 	}
-	return limit;
+	return false;
+}
+
+bool
+exemplars_want(Leaf *leaf, const Picked *p)
+{
+	const Unit *unit = &leaf->run->unit;
+	const int64_t *start;
+
+	if (!range_wanted(leaf, p->earliest, p->latest))
+		return false;
+	if (!unit->batch->sorted)
+		return true;
+	start = batch_column(unit->batch, LEVEL_TRACE, TC_START)->i64;
+	for (uint32_t t = 0; t < unit->ntraces; t++)
+		if (part_wants(&leaf->exemplars, part_of(leaf, (uint64_t) start[t]), (uint64_t) start[t]) &&
+			memchr(p->hit + unit->first[t], 1, unit->first[t + 1] - unit->first[t]))
+			return true;
+	return false;
 }
 
 /* What the query mentions and the span has; the trace's id is there anyway. */
@@ -152,20 +190,18 @@ add_labels(Leaf *leaf, uint32_t row, Kept *k)
 }
 
 static void
-offer(Leaf *leaf, const Picked *p, uint32_t i, const uint8_t *id, uint64_t rank, const uint32_t *series,
-	  const Measured *m)
+offer(Leaf *leaf, const Picked *p, uint32_t i, const uint8_t *id, uint64_t trace_start,
+	  const uint32_t *series, const Measured *m)
 {
 	Batch *batch = leaf->run->unit.batch;
 	Exemplars *e = &leaf->exemplars;
 	uint32_t row = p->rows[i];
-	Kept k = {.trace_rank = rank, .series = series[i], .value = NAN};
-	uint32_t part;
+	uint32_t part = part_of(leaf, trace_start);
+	Kept k = {.trace_start = trace_start, .series = series[i], .value = NAN};
 	int at;
 
 	k.time = (uint64_t) batch_column(batch, LEVEL_SPAN, SC_START)->i64[row];
-	part = part_of(leaf, k.time);
-	if (e->n[part] == KEPT_A_PART && rank > e->kept[part * KEPT_A_PART + KEPT_A_PART - 1].trace_rank)
-		return;
+	k.trace_rank = rank_trace(id);
 	k.span_rank = rank_bytes((uint64_t) batch_column(batch, LEVEL_SPAN, SC_SPAN_ID)->i64[row], 0);
 	at = place_for(e, part, &k);
 	if (at < 0)
@@ -210,22 +246,23 @@ picked_from(const Picked *p, uint32_t row)
 	return lo;
 }
 
-/* Whole traces at once: few of them rank low enough. */
+/* Whole traces at once: few of them start early enough. */
 static void
-offer_traces(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m, uint64_t limit)
+offer_traces(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m)
 {
 	const Unit *unit = &leaf->run->unit;
-	const uint8_t *ids = batch_column(unit->batch, LEVEL_TRACE, TC_ID)->fixed;
+	const int64_t *start = batch_column(unit->batch, LEVEL_TRACE, TC_START)->i64;
 
 	for (uint32_t t = 0; t < unit->ntraces; t++)
 	{
-		uint64_t rank = rank_trace(ids + 16 * (size_t) t);
+		uint64_t at = (uint64_t) start[t];
 
-		if (rank > limit)
+		if (!part_wants(&leaf->exemplars, part_of(leaf, at), at))
 			continue;
 		for (uint32_t i = picked_from(p, unit->first[t]); i < p->n && p->rows[i] < unit->first[t + 1]; i++)
 			if (counted(leaf, m, i))
-				offer(leaf, p, i, ids + 16 * (size_t) t, rank, series, m);
+				offer(leaf, p, i, batch_column(unit->batch, LEVEL_TRACE, TC_ID)->fixed + 16 * (size_t) t, at,
+					  series, m);
 	}
 }
 
@@ -233,22 +270,22 @@ void
 exemplars_offer(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m)
 {
 	Batch *batch = leaf->run->unit.batch;
-	uint64_t limit = rank_limit(leaf, p);
-	const uint8_t *ids;
+	const int64_t *start;
 
 	if (batch->sorted)
 	{
-		offer_traces(leaf, p, series, m, limit);
+		offer_traces(leaf, p, series, m);
 		return;
 	}
-	ids = batch_column(batch, LEVEL_SPAN, SC_TRACE_ID)->fixed;
+	start = batch_column(batch, LEVEL_SPAN, SC_START)->i64;
 	for (uint32_t i = 0; i < p->n; i++)
 	{
-		const uint8_t *id = ids + 16 * (size_t) p->rows[i];
-		uint64_t rank = rank_trace(id);
+		uint32_t row = p->rows[i];
+		uint64_t at = (uint64_t) start[row];
 
-		if (rank <= limit && counted(leaf, m, i))
-			offer(leaf, p, i, id, rank, series, m);
+		if (part_wants(&leaf->exemplars, part_of(leaf, at), at) && counted(leaf, m, i))
+			offer(leaf, p, i, batch_column(batch, LEVEL_SPAN, SC_TRACE_ID)->fixed + 16 * (size_t) row, at,
+				  series, m);
 	}
 }
 
@@ -264,6 +301,16 @@ by_rank(const void *a, const void *b)
 }
 
 static int
+by_trace(const void *a, const void *b)
+{
+	const Kept *x = *(const Kept *const *) a;
+	const Kept *y = *(const Kept *const *) b;
+	int order = memcmp(x->trace_id, y->trace_id, sizeof(x->trace_id));
+
+	return order ? order : by_rank(a, b);
+}
+
+static int
 by_time(const void *a, const void *b)
 {
 	const Kept *x = *(const Kept *const *) a;
@@ -274,22 +321,43 @@ by_time(const void *a, const void *b)
 	return by_rank(a, b);
 }
 
+/* Parts of a trace may have been met as traces of their own. */
+static uint32_t
+drop_second_spans(const Kept **all, uint32_t n)
+{
+	uint32_t left = 0;
+
+	qsort(all, n, sizeof(Kept *), by_trace);
+	for (uint32_t i = 0; i < n; i++)
+		if (left == 0 || memcmp(all[left - 1]->trace_id, all[i]->trace_id, 16) != 0)
+			all[left++] = all[i];
+	return left;
+}
+
+/* More than asked for: leave out at even distances, so that they stay spread over the range. */
+static uint32_t
+thin_out(const Kept **all, uint32_t n, uint32_t budget)
+{
+	if (n <= budget)
+		return n;
+	for (uint32_t i = 0; i < budget; i++)
+		all[i] = all[(uint64_t) i * n / budget];
+	return budget;
+}
+
 uint32_t
 exemplars_choose(Leaf *leaf, Arena *arena, const Kept ***chosen)
 {
 	const Exemplars *e = &leaf->exemplars;
 	const Kept **all = arena_alloc(arena, ((size_t) e->nparts * KEPT_A_PART + 1) * sizeof(Kept *));
 	uint32_t n = 0;
-	uint32_t left = 0;
 
 	for (uint32_t part = 0; part < e->nparts; part++)
 		for (uint32_t i = 0; i < e->n[part]; i++)
 			all[n++] = &e->kept[part * KEPT_A_PART + i];
-	qsort(all, n, sizeof(Kept *), by_rank);
-	for (uint32_t i = 0; i < n && left < e->budget; i++)
-		if (left == 0 || memcmp(all[left - 1]->trace_id, all[i]->trace_id, 16) != 0)
-			all[left++] = all[i];
-	qsort(all, left, sizeof(Kept *), by_time);
+	n = drop_second_spans(all, n);
+	qsort(all, n, sizeof(Kept *), by_time);
+	n = thin_out(all, n, e->budget);
 	*chosen = all;
-	return left;
+	return n;
 }

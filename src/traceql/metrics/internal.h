@@ -143,7 +143,8 @@ typedef struct Cells
 /* A span kept as an example, see exemplar.c. */
 typedef struct Kept
 {
-	uint64_t trace_rank;
+	uint64_t trace_start; /* as far as the image at hand knows */
+	uint64_t trace_rank;  /* a hash of its id */
 	uint64_t span_rank;
 	uint64_t time;
 	uint8_t trace_id[16];
@@ -154,14 +155,15 @@ typedef struct Kept
 	MetricsLabel *labels;
 } Kept;
 
-#define KEPT_A_PART 2
+#define KEPT_A_PART 4
 
 typedef struct Exemplars
 {
 	uint32_t budget; /* 0: none */
 	uint32_t nparts; /* of the range */
 	uint64_t width;
-	Kept *kept; /* KEPT_A_PART each, lowest rank first */
+	uint64_t shift; /* how much of the first part lies before the range */
+	Kept *kept;     /* KEPT_A_PART each, in order of rank */
 	uint8_t *n;
 } Exemplars;
 
@@ -292,6 +294,8 @@ extern double bucket_quantile(const LeafPlan *plan, const double *counts, double
 /* ---- exemplar.c ---- */
 
 extern void exemplars_init(Leaf *leaf, uint32_t budget);
+/* Could spans of a unit within one interval be kept? */
+extern bool exemplars_want(Leaf *leaf, const Picked *p);
 extern void exemplars_offer(Leaf *leaf, const Picked *p, const uint32_t *series, const Measured *m);
 /* Take over one that another run kept. */
 extern void exemplars_take(Leaf *leaf, const Kept *kept);

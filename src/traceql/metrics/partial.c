@@ -115,6 +115,7 @@ static void
 put_exemplar(Buf *out, const Leaf *leaf, const Kept *k)
 {
 	put_series(out, leaf, k->series);
+	buf_put(out, &k->trace_start, 8);
 	buf_put(out, &k->trace_rank, 8);
 	buf_put(out, &k->span_rank, 8);
 	buf_put(out, &k->time, 8);
@@ -373,8 +374,8 @@ take_exemplar(Partial *p, Leaf *leaf)
 	const MetricsRange *range = &leaf->metrics->options.range;
 	Kept k = {0};
 
-	if (!take_series(p, leaf, &k.series) || !take_bytes(p, &k.trace_rank, 8) ||
-		!take_bytes(p, &k.span_rank, 8) || !take_bytes(p, &k.time, 8) ||
+	if (!take_series(p, leaf, &k.series) || !take_bytes(p, &k.trace_start, 8) ||
+		!take_bytes(p, &k.trace_rank, 8) || !take_bytes(p, &k.span_rank, 8) || !take_bytes(p, &k.time, 8) ||
 		!take_bytes(p, k.trace_id, sizeof(k.trace_id)) || !take_number(p, NBUCKETS - 1, &k.bucket) ||
 		!take_bytes(p, &k.value, sizeof(k.value)) || !take_labels(p, leaf, &k))
 		return false;
