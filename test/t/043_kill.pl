@@ -3,6 +3,7 @@
 # version.
 use strict;
 use warnings;
+use Kill;
 use Load;
 use PostgreSQL::Test::Utils;
 use TempoTest;
@@ -59,53 +60,16 @@ END $$
 SQL
 }
 
-sub postmaster
-{
-	return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
-}
-
-sub children_of
-{
-	my ($parent) = @_;
-	my @children;
-
-	for my $stat (glob '/proc/[0-9]*/stat')
-	{
-		open my $in, '<', $stat or next;
-		my $line = <$in> // next;
-		push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/ && $2 == $parent;
-	}
-	return @children;
-}
-
-sub serves
-{
-	return system('psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT', '-o', '/dev/null') == 0;
-}
-
-# Starting is refused while processes of the killed server still hold its shared memory.
-sub start_again
-{
-	return wait_until('the start', sub { $node->{_pid} = undef; $node->start(fail_ok => 1) });
-}
-
 my @kinds = ('the postmaster', 'every process', 'one process');
 
 sub kill_something
 {
 	my ($kind) = @_;
-	my $postmaster = postmaster();
-	my @children = children_of($postmaster);
+	my @children = children_of(postmaster($node));
 
-	if ($kind eq 'the postmaster') { kill 'KILL', $postmaster }
-	elsif ($kind eq 'every process') { kill 'KILL', $postmaster, @children }
-	else
-	{
-		kill 'KILL', $children[ rand @children ];
-		sleep 0.1;
-		return wait_until('the server', \&serves);
-	}
-	return start_again();
+	return kill_postmaster($node) if $kind eq 'the postmaster';
+	return kill_everything($node) if $kind eq 'every process';
+	return kill_process($node, $children[ rand @children ]);
 }
 
 my $load = start_senders($node, dir => $dir, senders => $senders, spans => $spans, days => $days);
