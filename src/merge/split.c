@@ -69,6 +69,9 @@ siblings(Relation rel)
 	if (!rel->rd_rel->relispartition)
 		return NIL;
 	ancestors = get_partition_ancestors(RelationGetRelid(rel));
+	/* It is being detached: snapshots that see it as a partition see nothing we write. */
+	if (ancestors == NIL)
+		return NIL;
 	leaves = find_all_inheritors(llast_oid(ancestors), AccessShareLock, NULL);
 	return list_delete_oid(leaves, RelationGetRelid(rel));
 }
