@@ -48,6 +48,6 @@ random-queries:
 	@RANDOM_QUERIES=$(or $(RANDOM_QUERIES),100000) RANDOM_SEED=$(or $(RANDOM_SEED),2) TEMPO_VERBOSE=1 scripts/check-tap test/t/052_random_queries.pl
 # The long run: SOAK_MINUTES=120 at SOAK_RATE=3000 spans a second, with kills, a standby, retention; doc/operations.md.
 .PHONY: soak
-soak:
+soak: reference
 	@scripts/install
 	@scripts/soak
