@@ -57,10 +57,12 @@ find_tests() {
 		rm -rf "$tests"
 		mkdir -p "$tests"
 		(cd "$root" && cp -a sql expected test scripts doc "$tests/" 2>/dev/null)
-		if [ -d "$root/build/reference" ]; then
-			mkdir -p "$tests/build"
-			cp -a "$root/build/reference" "$tests/build/"
-		fi
+		for built in build/reference build/bench/bin; do
+			if [ -d "$root/$built" ]; then
+				mkdir -p "$tests/$(dirname $built)"
+				cp -a "$root/$built" "$tests/$built"
+			fi
+		done
 		chown -R "$server_user" "$tests"
 	fi
 	if [ -d "$shared" ] && ! as_server_can_enter "$shared"; then

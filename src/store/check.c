@@ -70,12 +70,12 @@ check_guarded(CheckReport *report, const char *object, void (*check)(void *arg),
 
 		MemoryContextSwitchTo(old);
 		error = CopyErrorData();
-		if (!is_damage(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(old);
 		CurrentResourceOwner = owner;
+		if (!is_damage(error->sqlerrcode))
+			ReThrowError(error);
 		check_problem(report, "%s: %s", object, error->message);
 		FreeErrorData(error);
 	}

@@ -209,8 +209,8 @@ refuse_large(TraceqlRun *run, uint32_t trace, uint32_t n)
 	for (int i = 0; i < 16; i++)
 		snprintf(hex + 2 * i, 3, "%02x", id[i]);
 	snprintf(message, sizeof(message),
-			 "trace %s has %u spans, too many to work out its structure (at most %u)", hex, n,
-			 run->options.max_trace);
+			 "trace %s has %u spans, too many to work out its structure (tempo.max_trace_spans is %u)", hex,
+			 n, run->options.max_trace);
 	run_fail(run, message);
 }
 
