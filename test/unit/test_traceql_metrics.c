@@ -349,6 +349,56 @@ test_ties(void)
 	}
 }
 
+/* Spans of arrays, which have no text, and of a value without a type, all at one time. */
+static Batch *
+arrays(Arena *arena)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+	BatchBuilder *bb = builder_create(arena, true, 0, NULL);
+	Batch *batch;
+	RowRef *refs;
+	uint32_t n;
+
+	fixture_service(bb, arena, DB);
+	for (int i = 0; i < 4; i++)
+	{
+		/* [true, true], [true, false], [false, true] */
+		char bytes[] = {2, VALUE_BOOL, i < 2, VALUE_BOOL, i != 1};
+		Value v = {.type = VALUE_ARRAY, .s = str_of(arena_dup(arena, bytes, sizeof(bytes)), sizeof(bytes))};
+
+		fixture_span(bb, arena, i + 1, 0, names[i], 1, 0, 0, 100, "");
+		if (i == 3)
+			v = (Value){.type = VALUE_EMPTY};
+		builder_attr(bb, LEVEL_SPAN, i == 3 ? str_lit("none") : str_lit("x"), &v);
+		builder_end_span(bb);
+	}
+	batch = builder_finish(bb);
+	refs = batch_sort(arena, &batch, 1, &n);
+	batch = batch_gather(arena, &batch, 1, refs, n);
+	batch_make_traces(batch);
+	return batch;
+}
+
+static void
+test_arrays(void)
+{
+	static const MetricCase cases[] = {
+		{"{ span.x != nil } | count_over_time() by (span.x, name) | topk(1)",
+		 "{span.x=[...], name=\"c\"}: 1"},
+		{"{ span.x != nil } | count_over_time() by (span.x, name) | bottomk(1)",
+		 "{span.x=[...], name=\"a\"}: 1"},
+	};
+	MetricsRange range = {990 * SEC, 20 * SEC, 1};
+	Arena *arena = arena_create(NULL, 0);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_str(ask_of(arena, cases[i].query, range, WHOLE, arrays), cases[i].want, cases[i].query);
+	ok(strstr(ask_of(arena, "{} | compare({ true })", range, WHOLE, arrays),
+			  "{__meta_type=\"selection_total\", span.none=nil}: 1"),
+	   "a value without a type counts, also when there are no others");
+	arena_destroy(arena);
+}
+
 /* ---- quantiles ---- */
 
 static void
@@ -459,6 +509,7 @@ main(void)
 	test_compare();
 	test_fifty();
 	test_ties();
+	test_arrays();
 	test_quantiles();
 	test_buckets();
 	test_steps();

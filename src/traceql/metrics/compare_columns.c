@@ -222,8 +222,9 @@ count_column(Leaf *leaf, const Sided *s, const AttrSet *set, uint32_t index, con
 		number_codes(leaf, column, values, counts, &u, number);
 	else if (values->values.kind == COL_I64)
 		number_numbers(leaf, column, values, counts, &u, number);
-	add_numbered(leaf, s, values, counts, number, weight_of_row,
-				 compare_tally(leaf, &c->attrs[column->attr], 0));
+	/* Values without a type count as number 0, which has to be known even when there are no others. */
+	(void) compare_value(leaf, column->attr, &(EvalValue){.type = EVAL_NIL});
+	add_numbered(leaf, s, values, counts, number, weight_of_row, c->attrs[column->attr].tallies);
 }
 
 static double *

@@ -56,6 +56,7 @@ typedef struct TieLabel
 	Str name;
 	int type;
 	uint64_t bits;
+	const EvalValue *value;
 } TieLabel;
 
 static int
@@ -69,7 +70,8 @@ compare_labels(const TieLabel *a, const TieLabel *b)
 		c = a->type - b->type;
 	if (c == 0 && a->type != 1 && a->bits != b->bits)
 		c = a->bits > b->bits ? -1 : 1;
-	return c;
+	/* arrays, and words that are both a text and a status or kind */
+	return c ? c : label_value_compare(a->value, b->value);
 }
 
 typedef struct Tie
@@ -111,7 +113,8 @@ tie_order(Arena *arena, const MetricsResult *result)
 		{
 			const EvalValue *v = &s->labels[l].value;
 
-			ties[i].labels[l] = (TieLabel){tie_text(v, arena), s->labels[l].name, tie_type(v), tie_bits(v)};
+			ties[i].labels[l] =
+				(TieLabel){tie_text(v, arena), s->labels[l].name, tie_type(v), tie_bits(v), v};
 		}
 	}
 	qsort(ties, result->nseries, sizeof(Tie), compare_ties);
