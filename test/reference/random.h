@@ -27,6 +27,7 @@ extern Requests random_traces(int scale, int64_t from);
 
 /* A query about these spans, with values that occur in them. */
 extern Text random_search(const Data *data);
+extern Text random_metrics(const Data *data);
 
 /* How often each production of the grammar was used. */
 typedef struct Production

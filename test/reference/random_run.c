@@ -2,7 +2,7 @@
  * random_run.c
  *	  Random queries to a server and to the reference, which have to give the same answer.
  *
- * usage: random_run CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [verbose=1]
+ * usage: random_run CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [metrics=PERCENT] [verbose=1]
  *
  * A round makes random traces, stores them in a random layout (recent batches, one or several segments, both,
  * one or two partitions), and asks about them: with and without a range and a limit, parallel or not. What
@@ -38,6 +38,7 @@ static Totals totals;
 static bool verbose;
 static uint64_t seed = 1;
 static int round_no;
+static int of_metrics = 35; /* of 100 queries */
 
 static void
 die(const char *what, const char *why)
@@ -162,13 +163,12 @@ rows_text(PGresult *r)
 }
 
 static Text
-sql_of(Text query, Range range)
+search_sql(Text query, Range range)
 {
 	char *literal = PQescapeLiteral(conn, query.p, query.n);
 	Out out = {0};
 
-	out_fmt(&out, "SELECT " COLUMNS " FROM traceql(");
-	out_fmt(&out, "%s", literal);
+	out_fmt(&out, "SELECT " COLUMNS " FROM traceql(%s", literal);
 	if (range.bounded)
 		out_fmt(&out, ", start => to_timestamp(%lld), \"end\" => to_timestamp(%lld)",
 				(long long) (range.from / 1000000000), (long long) (range.to / 1000000000));
@@ -177,6 +177,75 @@ sql_of(Text query, Range range)
 	out_fmt(&out, ")");
 	PQfreemem(literal);
 	return out_done(&out);
+}
+
+/* ---- metrics ---- */
+
+/* The range of a metrics query; step 0: the default one. */
+typedef struct Window
+{
+	int64_t from;
+	int64_t to;
+	int64_t step;
+	bool instant;
+} Window;
+
+static Text
+metrics_sql(Text query, Window w)
+{
+	char *literal = PQescapeLiteral(conn, query.p, query.n);
+	Out out = {0};
+
+	out_fmt(
+		&out,
+		"SELECT labels, series, value%s FROM traceql_metrics%s(%s, to_timestamp(%lld), to_timestamp(%lld)",
+		w.instant ? "" : ", (extract(epoch FROM \"time\") * 1000000)::bigint", w.instant ? "_instant" : "",
+		literal, (long long) (w.from / 1000000000), (long long) (w.to / 1000000000));
+	if (w.step)
+		out_fmt(&out, ", step => '%lld ms'", (long long) (w.step / 1000000));
+	out_fmt(&out, ")");
+	PQfreemem(literal);
+	return out_done(&out);
+}
+
+static Text
+labels_text(const char *text)
+{
+	const Json *object = json_parse(text, strlen(text));
+	SetAttr attrs[REF_MAX_LABELS];
+	int n = 0;
+
+	if (!object)
+		die("labels", text);
+	for (const Json *j = object->first; j && n < REF_MAX_LABELS; j = j->next)
+		attrs[n++] = (SetAttr){j->key, attribute_value(j)};
+	return canonical_labels(attrs, n);
+}
+
+static Text
+samples_text(PGresult *r)
+{
+	int n = PQntuples(r);
+	Point *points = ref_alloc((size_t) (n + 1) * sizeof(Point));
+
+	for (int i = 0; i < n; i++)
+	{
+		Out series = {0};
+
+		/* series come one after the other */
+		if (i && strcmp(PQgetvalue(r, i, 0), PQgetvalue(r, i - 1, 0)) == 0 &&
+			strcmp(PQgetvalue(r, i, 1), PQgetvalue(r, i - 1, 1)) == 0)
+			points[i].series = points[i - 1].series;
+		else
+		{
+			out_text(&series, labels_text(PQgetvalue(r, i, 0)));
+			out_fmt(&series, " %s", PQgetvalue(r, i, 1));
+			points[i].series = out_done(&series);
+		}
+		points[i].value = strtod(PQgetvalue(r, i, 2), NULL);
+		points[i].time = PQnfields(r) > 3 ? atoll(PQgetvalue(r, i, 3)) : 0;
+	}
+	return answer_of_samples(points, n);
 }
 
 /* ---- comparing ---- */
@@ -212,20 +281,37 @@ difference(Text sql, const char *want, const char *got)
 	fflush(stdout);
 }
 
+static const char *
+state_of(Verdict verdict)
+{
+	return verdict == QUERY_BAD ? "42601" : verdict == QUERY_UNSUPPORTED ? "0A000" : NULL;
+}
+
 /* What the reference says: an SQLSTATE, or the answer. */
 static Text
-expected(const Data *data, Text query, Range range)
+search_expected(const Data *data, Text query, Range range)
 {
 	Query parsed;
 	Text answer;
+	const char *state = state_of(ref_parse(query, &parsed));
 
-	switch (ref_parse(query, &parsed))
-	{
-		case QUERY_BAD: return text_of("42601");
-		case QUERY_UNSUPPORTED: return text_of("0A000");
-		default: break;
-	}
+	if (state)
+		return text_of(state);
 	return search_answer(data, &parsed, range, &answer) ? answer : text_of("22000");
+}
+
+static Text
+metrics_expected(const Data *data, Text query, Window w)
+{
+	Intervals at = w.instant ? instant_interval(w.from, w.to)
+							 : range_intervals(w.from, w.to, w.step ? w.step : default_step(w.from, w.to));
+	Query parsed;
+	Result result;
+	const char *state = state_of(ref_parse(query, &parsed));
+
+	if (state)
+		return text_of(state);
+	return run_metrics(data, &parsed, at, &result) ? answer_of_result(&result, w.instant) : text_of("22000");
 }
 
 static bool
@@ -249,27 +335,58 @@ count_answer(Text answer)
 	}
 }
 
-static void
-ask(const Data *data, Range range)
+static Text
+server_answer(Text sql, Text (*read)(PGresult *))
 {
-	size_t mark = ref_mark();
-	Text query = random_search(data);
-	Text sql = sql_of(query, range);
-	Text want = expected(data, query, range);
 	PGresult *r = PQexec(conn, sql.p);
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 	Text got;
 
 	if (PQresultStatus(r) == PGRES_TUPLES_OK)
-		got = rows_text(r);
+		got = read(r);
 	else
-		got = text_of(PQresultErrorField(r, PG_DIAG_SQLSTATE) ? PQresultErrorField(r, PG_DIAG_SQLSTATE)
-															  : PQerrorMessage(conn));
+		got = text_copy(state ? state : PQerrorMessage(conn), strlen(state ? state : PQerrorMessage(conn)));
+	PQclear(r);
+	return got;
+}
+
+static void
+ask_search(const Data *data, Range range)
+{
+	Text query = random_search(data);
+	Text sql = search_sql(query, range);
+	Text want = search_expected(data, query, range);
+	Text got = server_answer(sql, rows_text);
+
 	count_answer(want);
 	/* With a limit the trace that fails may not be among those looked at. */
-	if (!text_same(want, got) && !(text_is(want, "22000") && range.limit))
+	if (!answers_agree(want, got) && !(text_is(want, "22000") && range.limit))
 		difference(sql, want.p, got.p);
-	PQclear(r);
-	ref_release(mark);
+}
+
+static void
+ask_metrics(const Data *data, Window window)
+{
+	Text query = random_metrics(data);
+	Text sql = metrics_sql(query, window);
+	Text want = metrics_expected(data, query, window);
+	Text got = server_answer(sql, samples_text);
+
+	count_answer(want);
+	if (!answers_agree(want, got))
+		difference(sql, want.p, got.p);
+}
+
+static Window
+random_window(int64_t midnight)
+{
+	static const int64_t steps[] = {0, 7, 45, 60, 300, 300, 300, 600, 600, 1800, 1800, 86400};
+	Window w = {.instant = chance(15)};
+
+	w.from = (midnight + (chance(40) ? -1 : rnd(1500))) * 1000000000;
+	w.to = w.from + (chance(40) ? 1801 : 1 + rnd(1200)) * 1000000000LL;
+	w.step = w.instant ? 0 : steps[rnd(12)] * 1000000000;
+	return w;
 }
 
 static Range
@@ -297,20 +414,30 @@ run_round(int queries)
 {
 	Requests requests;
 	Data data = {0};
+	int64_t from;
 	int layout;
 	bool parallel;
 
 	random_seed(seed * 1000003 + (uint64_t) round_no);
 	layout = rnd(4);
 	parallel = chance(20);
-	requests = random_traces(chance(3) ? 20 : 1, MIDNIGHT - (chance(30) ? 900 : 0));
+	from = MIDNIGHT - (chance(30) ? 900 : 0);
+	requests = random_traces(chance(3) ? 20 : 1, from);
 	load(&data, &requests);
 	store(&requests, layout);
 	command(parallel ? "SET max_parallel_workers_per_gather = 2" : "SET max_parallel_workers_per_gather = 0");
 	if (parallel && queries > 40)
 		queries = 40;
 	for (int i = 0; i < queries && totals.differences < MOST_DIFFERENCES; i++)
-		ask(&data, random_range(&data));
+	{
+		size_t mark = ref_mark();
+
+		if (chance(of_metrics))
+			ask_metrics(&data, random_window(from));
+		else
+			ask_search(&data, random_range(&data));
+		ref_release(mark);
+	}
 	free(data.spans);
 	free(data.traces);
 	totals.rounds++;
@@ -348,7 +475,8 @@ main(int argc, char **argv)
 	long queries = 1000, first = 1, rounds = 0;
 
 	if (argc < 2)
-		die("usage", "random_run CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [verbose=1]");
+		die("usage",
+			"random_run CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [metrics=PERCENT] [verbose=1]");
 	for (int i = 2; i < argc; i++)
 	{
 		if (strncmp(argv[i], "seed=", 5) == 0)
@@ -359,6 +487,8 @@ main(int argc, char **argv)
 			first = atol(argv[i] + 6);
 		else if (strncmp(argv[i], "rounds=", 7) == 0)
 			rounds = atol(argv[i] + 7);
+		else if (strncmp(argv[i], "metrics=", 8) == 0)
+			of_metrics = atoi(argv[i] + 8);
 		else if (strcmp(argv[i], "verbose=1") == 0)
 			verbose = true;
 		else

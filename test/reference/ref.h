@@ -472,6 +472,7 @@ extern Val value_compare(Op op, const Val *a, const Val *b, void *regex, bool st
 extern Val value_arith(Op op, const Val *a, const Val *b);
 extern Val value_negated(const Val *v);
 extern bool value_same(const Val *a, const Val *b);
+extern int value_order(const Val *a, const Val *b);
 extern void *regex_compile(Text pattern); /* NULL: invalid */
 extern bool regex_match(void *regex, Text s);
 
@@ -523,7 +524,59 @@ typedef struct Range
 /* What the query matches, in the canonical form of answer.c; false: it cannot be answered. */
 extern bool search_answer(const Data *data, const Query *query, Range range, Text *answer);
 
-/* answer.c: rows in any order, put into one canonical text */
+/* ---- metrics ---- */
+
+/* Interval k is (from + k * step, from + (k + 1) * step], unix ns. */
+typedef struct Intervals
+{
+	int64_t from;
+	int64_t step;
+	int n;
+} Intervals;
+
+#define REF_MAX_LABELS 12
+
+typedef struct Label
+{
+	Text name;
+	Val value; /* T_NIL: shown as nil */
+} Label;
+
+typedef struct Series
+{
+	int nlabels;
+	Label labels[REF_MAX_LABELS];
+	double *values; /* by interval; NaN: no sample */
+} Series;
+
+typedef struct Result
+{
+	Intervals at;
+	int n;
+	int cap;
+	Series *series;
+} Result;
+
+/* intervals.c: of a range query, of an instant one, and the step when none is given */
+extern Intervals range_intervals(int64_t start, int64_t end, int64_t step);
+extern Intervals instant_interval(int64_t start, int64_t end);
+extern int64_t default_step(int64_t start, int64_t end);
+
+/* metrics.c: false when it cannot be answered */
+extern bool run_metrics(const Data *data, const Query *query, Intervals at, Result *result);
+extern Series *result_add(Result *result);
+extern void result_drop_empty(Result *result);
+extern void add_label(Series *s, Text name, Val value);
+extern double span_weight(const Span *span, const Query *query);
+
+/* compare.c, second.c, arithmetic.c */
+extern void run_compare(const Metric *m, const Query *query, const Span **spans, int n, Result *result);
+extern void apply_seconds(const Second *seconds, Result *result);
+extern void combine_results(Op op, const Result *left, const Result *right, Result *out);
+extern void combine_number(Op op, const Val *number, bool first, Result *result);
+
+/* ---- answer.c: rows in any order, put into one canonical text ---- */
+
 typedef struct Row
 {
 	Text trace;
@@ -532,9 +585,23 @@ typedef struct Row
 	Text rest;      /* canonical: everything else of the row, span id first */
 } Row;
 
+/* One sample; series is its labels and its name. */
+typedef struct Point
+{
+	Text series;
+	int64_t time; /* unix us; 0 in instant queries */
+	double value;
+} Point;
+
 extern Text answer_of_rows(Row *rows, int n);
-/* {"k": v, ...} with keys sorted and numbers in one form. loose: ints and floats look alike. */
-extern Text canonical_attrs(SetAttr *attrs, int n);
+extern Text answer_of_samples(Point *samples, int n);
+extern Text answer_of_result(const Result *result, bool instant);
+/* The same, but for the last digits of floats. */
+extern bool answers_agree(Text a, Text b);
+/* key=value with keys sorted and numbers in one form. */
+extern Text canonical_attrs(const SetAttr *attrs, int n);
 extern Text canonical_value(const Val *v);
+/* Labels as traceql_metrics() shows them: words for durations, numbers without their type. */
+extern Text canonical_labels(const SetAttr *attrs, int n);
 
 #endif

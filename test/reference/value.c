@@ -223,6 +223,42 @@ value_same(const Val *a, const Val *b)
 	return a->i == b->i && float_same(a->d, b->d) && text_same(a->s, b->s);
 }
 
+/* Some order, always the same: by type, then value; arrays by number, then as they are stored. */
+int
+value_order(const Val *a, const Val *b)
+{
+	int c = 0;
+
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	switch (a->type)
+	{
+		case T_STRING: return text_cmp(a->s, b->s);
+		case T_FLOAT: return (a->d > b->d) - (a->d < b->d);
+		case T_STATUS: return strcmp(status_word(a->i), status_word(b->i));
+		case T_KIND: return strcmp(kind_word(a->i), kind_word(b->i));
+		case T_ARRAY: break;
+		default: return (a->i > b->i) - (a->i < b->i);
+	}
+	if (a->n != b->n)
+		return a->n < b->n ? -1 : 1;
+	for (int i = 0; i < a->n && c == 0; i++)
+	{
+		const Val *x = &a->items[i], *y = &b->items[i];
+		static const int tags[] = {[T_INT] = 3, [T_FLOAT] = 4, [T_STRING] = 1, [T_BOOL] = 2};
+
+		if (x->type != y->type)
+			return tags[x->type] - tags[y->type];
+		if (x->type == T_STRING)
+			c = x->s.n != y->s.n ? (x->s.n < y->s.n ? -1 : 1) : text_cmp(x->s, y->s);
+		else if (x->type == T_FLOAT)
+			c = memcmp(&x->d, &y->d, sizeof(double));
+		else
+			c = memcmp(&x->i, &y->i, sizeof(int64_t));
+	}
+	return c;
+}
+
 /* ---- regular expressions ---- */
 
 /* Compiled once a process; queries repeat their patterns. */
