@@ -22,10 +22,11 @@ DO $$ BEGIN UPDATE r SET t = 'x'; END $$;
 PREPARE upd AS UPDATE r SET t = 'x' WHERE id = $1;
 EXECUTE upd(1);
 
-CREATE INDEX ON r (id);
-CREATE INDEX CONCURRENTLY r_id ON r (id);
-CREATE INDEX ON rp (id);
 CREATE UNIQUE INDEX ON r (id);
+CREATE UNIQUE INDEX CONCURRENTLY r_id ON r (id);
+CREATE UNIQUE INDEX ON rp (id);
+CREATE INDEX ON r USING brin (id);
+CREATE INDEX ON rp USING brin (id);
 SELECT count(*) AS indexes FROM pg_index WHERE indrelid = ANY ('{r,rp,rp1}'::regclass[]);
 CREATE TABLE r2 (id int PRIMARY KEY) USING tempo;
 CREATE TABLE r2 (id int UNIQUE) USING tempo;

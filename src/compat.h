@@ -60,6 +60,21 @@ compat_required_perms(const PlannedStmt *stmt, const RangeTblEntry *rte)
 typedef bool TU_UpdateIndexes;
 #endif
 
+/* 16 has index entries for summarising indexes only, a table in the vacuuming of its index, values by copy.
+ */
+#if PG_VERSION_NUM >= 160000
+#define compat_insert_index_tuples(result, slot, estate)                                                     \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#define compat_vacuum_heap(info, rel) ((info)->heaprel = (rel))
+#define compat_tuplesort_getdatum(state, value, isnull)                                                      \
+	tuplesort_getdatum(state, true, false, value, isnull, NULL)
+#else
+#define compat_insert_index_tuples(result, slot, estate)                                                     \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#define compat_vacuum_heap(info, rel)                   ((void) 0)
+#define compat_tuplesort_getdatum(state, value, isnull) tuplesort_getdatum(state, true, value, isnull, NULL)
+#endif
+
 /* 17 hands ANALYZE's sample over as a stream of buffers; only the block number matters here. */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_ANALYZE_BLOCK_PARAMS ReadStream *stream

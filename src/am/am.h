@@ -23,8 +23,13 @@ extern bool am_is_tempo_oid(Oid relid);
 /* The access method, or InvalidOid before the extension is created. */
 extern Oid am_oid(void);
 
-/* ---- slot.c: virtual slots that keep the TID ---- */
+/* ---- slot.c: slots that keep the TID and take values as they are asked for ---- */
 extern const TupleTableSlotOps *am_slot_callbacks(Relation rel);
+/*
+ * Store a row of the vector a reader is attached to; number makes its TID. The slot has to be cleared,
+ * stored or materialized before the reader goes elsewhere.
+ */
+extern void am_slot_store(TupleTableSlot *slot, RowReader *reader, uint32 row, uint64 number, Oid relid);
 
 /* ---- scan.c ---- */
 extern TableScanDesc am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData *key,
@@ -39,6 +44,23 @@ extern void am_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc psc
 extern bool am_analyze_next_block(TableScanDesc scan, COMPAT_ANALYZE_BLOCK_PARAMS);
 extern bool am_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin, double *live, double *dead,
 								  TupleTableSlot *slot);
+
+struct PlanState;
+
+/* Of a bitmap scan: the block at hand and how far it has been read. */
+typedef struct BitmapRows
+{
+	struct RowFinder *finder;
+	uint64 first_row; /* of the block */
+	int next;
+	int n;
+} BitmapRows;
+extern BitmapRows *am_scan_bitmap(TableScanDesc scan);
+/* Give deleted rows too, before the first row; and is the one just given deleted? */
+extern void am_scan_with_deleted(TableScanDesc scan);
+extern bool am_scan_at_deleted(TableScanDesc scan);
+/* After the last row: true in exactly one of the processes of a parallel scan. */
+extern bool am_scan_ended_last(TableScanDesc scan);
 
 /* ---- fetch.c: one row by its TID ---- */
 extern bool am_tuple_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
@@ -59,6 +81,40 @@ extern TM_Result am_tuple_delete(Relation rel, ItemPointer tid, CommandId cid, S
 /* Around a statement: take and let go the delete locks of the tables it deletes from. */
 extern void am_delete_start(QueryDesc *query);
 extern void am_delete_end(QueryDesc *query);
+
+/* ---- index_fetch.c: rows that indexes point to ---- */
+extern IndexFetchTableData *am_index_fetch_begin(Relation rel);
+extern void am_index_fetch_reset(IndexFetchTableData *data);
+extern void am_index_fetch_end(IndexFetchTableData *data);
+extern bool am_index_fetch_tuple(IndexFetchTableData *data, ItemPointer tid, Snapshot snapshot,
+								 TupleTableSlot *slot, bool *call_again, bool *all_dead);
+extern TransactionId am_index_delete_tuples(Relation rel, TM_IndexDeleteOp *delstate);
+extern bool am_bitmap_next_block(TableScanDesc scan, struct TBMIterateResult *tbmres);
+extern bool am_bitmap_next_tuple(TableScanDesc scan, struct TBMIterateResult *tbmres, TupleTableSlot *slot);
+/* For plans about to run: bitmap scans of our tables must not prefetch. */
+extern void am_stop_prefetch(struct PlanState *state);
+
+/* ---- index_build.c ---- */
+extern double am_index_build_range_scan(Relation rel, Relation index, struct IndexInfo *info, bool allow_sync,
+										bool anyvisible, bool progress, BlockNumber start,
+										BlockNumber nblocks, IndexBuildCallback callback, void *state,
+										TableScanDesc scan);
+extern void am_index_validate_scan(Relation rel, Relation index, struct IndexInfo *info, Snapshot snapshot,
+								   struct ValidateIndexState *state);
+
+/* For tempo_check: how many rows that the snapshot sees have no entry in an index that can be read whole. */
+extern uint64 am_index_missing(Relation rel, Relation index, Snapshot snapshot);
+
+/* ---- index_insert.c: entries of rows that come past the executor; nothing without indexes ---- */
+/* Rows of a batch just stored, numbered from first_row. */
+extern void am_index_batch(Relation rel, Batch *batch, uint64 first_row);
+/* Rows of segments just entered in the directory. */
+extern void am_index_segments(Relation rel, const StoreUnit *units, int n);
+
+/* ---- index_vacuum.c ---- */
+/* Remove entries of rows that are gone; rows: how many there are. */
+extern void am_vacuum_indexes(Relation rel, struct VacuumParams *params, double rows,
+							  BufferAccessStrategy strategy);
 
 /* ---- ddl.c ---- */
 extern void am_relation_set_new_filelocator(Relation rel, const RelFileLocator *newrnode, char persistence,

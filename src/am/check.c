@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/table.h"
 #include "access/toast_internals.h"
 #include "executor/spi.h"
@@ -12,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -59,6 +61,42 @@ read_rows(void *arg)
 	}
 	if (rows != expected)
 		check_problem(a->report, "a scan gives " UINT64_FORMAT " rows of " UINT64_FORMAT, rows, expected);
+}
+
+/* ---- indexes ---- */
+
+/* Entries of every row that is there. Predicates and expressions run as the table's owner. */
+static void
+check_entries(void *arg)
+{
+	CheckArg *a = arg;
+	Relation index = index_open(a->index, AccessShareLock);
+	Oid save_user;
+	int save_context;
+	int guc_level = NewGUCNestLevel();
+	uint64 missing;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(a->rel->rd_rel->relowner, save_context | SECURITY_RESTRICTED_OPERATION);
+	missing = am_index_missing(a->rel, index, a->snapshot);
+	AtEOXact_GUC(false, guc_level);
+	SetUserIdAndSecContext(save_user, save_context);
+	if (missing)
+		check_problem(a->report, "index \"%s\" lacks entries of " UINT64_FORMAT " rows",
+					  RelationGetRelationName(index), missing);
+	index_close(index, AccessShareLock);
+}
+
+static void
+check_indexes(CheckArg *a)
+{
+	ListCell *lc;
+
+	foreach (lc, RelationGetIndexList(a->rel))
+	{
+		a->index = lfirst_oid(lc);
+		check_guarded(a->report, "index entries", check_entries, a);
+	}
 }
 
 /* ---- amcheck ---- */
@@ -134,6 +172,8 @@ check_table(Oid relid, Snapshot snapshot, CheckReport *report)
 	store_check(a.rel, snapshot, report);
 	if (list_length(report->problems) == before)
 		check_guarded(report, "rows", read_rows, &a);
+	if (list_length(report->problems) == before)
+		check_indexes(&a);
 	table_close(a.rel, NoLock);
 }
 

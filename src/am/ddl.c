@@ -8,8 +8,10 @@
 #include "postgres.h"
 
 #include "access/multixact.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xlog.h"
+#include "catalog/heap.h"
 #include "catalog/pg_am.h"
 #include "catalog/storage.h"
 #include "catalog/storage_xlog.h"
@@ -56,10 +58,17 @@ am_relation_set_new_filelocator(Relation rel, const RelFileLocator *newrnode, ch
 	smgrclose(smgr);
 }
 
-/* The metapage stays: numbers are not used again even for an emptied file. */
+/*
+ * The metapage stays: numbers are not used again even for an emptied file. Core empties the companion heap
+ * after building the indexes anew, which must not find rows there.
+ */
 void
 am_relation_nontransactional_truncate(Relation rel)
 {
+	Relation companion = table_open(rel->rd_rel->reltoastrelid, AccessExclusiveLock);
+
+	heap_truncate_one_rel(companion);
+	table_close(companion, NoLock);
 	RelationTruncate(rel, 1);
 }
 
@@ -84,16 +93,18 @@ am_relation_copy_data(Relation rel, const RelFileLocator *newrnode)
 }
 
 /*
- * Statistics only. Nothing may be written transactionally here: other backends ignore the transaction id
- * of a running VACUUM. Merging is the merge worker's, dead batch tuples are vacuumed with the TOAST relation.
+ * Indexes and statistics. Nothing may be written transactionally here: other backends ignore the transaction
+ * id of a running VACUUM. Merging is the merge worker's, dead batch tuples are vacuumed with the TOAST
+ * relation.
  */
 void
 am_relation_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy)
 {
 	StoreEstimate e = store_estimate(rel, GetActiveSnapshot());
 
-	vac_update_relstats(rel, RelationGetNumberOfBlocks(rel), e.rows, 0, false, InvalidTransactionId,
-						InvalidMultiXactId, NULL, NULL, false);
+	am_vacuum_indexes(rel, params, e.rows, strategy);
+	vac_update_relstats(rel, RelationGetNumberOfBlocks(rel), e.rows, 0, rel->rd_rel->relhasindex,
+						InvalidTransactionId, InvalidMultiXactId, NULL, NULL, false);
 	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared, (PgStat_Counter) e.rows, 0);
 }
 

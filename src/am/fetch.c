@@ -15,7 +15,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "am/am.h"
-#include "store/directory.h"
+#include "am/open_unit.h"
 #include "store/metapage.h"
 
 typedef struct FetchCache
@@ -26,13 +26,7 @@ typedef struct FetchCache
 	Oid relid;
 	RelFileLocator node;
 	SnapshotData snapshot; /* scalar fields only */
-	StoreUnit unit;
-	uint32 *deleted; /* under an MVCC snapshot: store_deleted_rows() */
-	uint32 ndeleted;
-	Image *image;
-	RowReader *reader;
-	MemoryContext vector_context;
-	int64 vector;
+	OpenUnit *open;
 } FetchCache;
 
 static FetchCache *cache;
@@ -61,14 +55,11 @@ drop_cache(void)
 static bool
 sees_the_same(const SnapshotData *a, const SnapshotData *b)
 {
-	if (a->snapshot_type == SNAPSHOT_SELF)
-		return b->snapshot_type == SNAPSHOT_SELF || b->snapshot_type == SNAPSHOT_ANY;
-	if (a->snapshot_type != b->snapshot_type)
-		return false;
-	if (a->snapshot_type == SNAPSHOT_ANY)
+	if (a->snapshot_type == SNAPSHOT_SELF && b->snapshot_type == SNAPSHOT_ANY)
 		return true;
-	return a->snapshot_type == SNAPSHOT_MVCC && a->xmin == b->xmin && a->xmax == b->xmax &&
-		   a->xcnt == b->xcnt && a->subxcnt == b->subxcnt && a->curcid == b->curcid;
+	return (a->snapshot_type == SNAPSHOT_SELF || a->snapshot_type == SNAPSHOT_ANY ||
+			a->snapshot_type == SNAPSHOT_MVCC) &&
+		   am_same_snapshot(a, b);
 }
 
 static bool
@@ -76,24 +67,7 @@ cached_unit(Relation rel, Snapshot snapshot, uint64 row)
 {
 	return cache && !stale && cache->rel == rel && cache->relid == RelationGetRelid(rel) &&
 		   RelFileLocatorEquals(cache->node, rel->rd_locator) && sees_the_same(&cache->snapshot, snapshot) &&
-		   row >= cache->unit.first_row && row - cache->unit.first_row < cache->unit.nrows;
-}
-
-/* The snapshot may be gone when the next row is fetched: a recent batch is read at once. */
-static Image *
-open_whole(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena)
-{
-	const uint8 *bytes = NULL;
-
-	if (unit->kind == UNIT_RECENT)
-	{
-		Companion c;
-
-		companion_open(rel, AccessShareLock, &c);
-		bytes = recent_image(&c, snapshot, unit, arena, NULL);
-		companion_close(&c);
-	}
-	return store_open_bytes(rel, unit, bytes, arena);
+		   row >= cache->open->unit.first_row && row - cache->open->unit.first_row < cache->open->unit.nrows;
 }
 
 static void
@@ -116,13 +90,7 @@ make_cache(Relation rel, Snapshot snapshot, const StoreUnit *unit)
 	fresh->relid = RelationGetRelid(rel);
 	fresh->node = rel->rd_locator;
 	fresh->snapshot = *snapshot;
-	fresh->unit = *unit;
-	fresh->vector = -1;
-	if (snapshot->snapshot_type == SNAPSHOT_MVCC)
-		fresh->ndeleted = store_deleted_rows(rel, snapshot, unit, &fresh->deleted);
-	fresh->image = open_whole(rel, snapshot, unit, store_arena(context));
-	fresh->reader = row_reader_create(rel, RelationGetDescr(rel), context);
-	fresh->vector_context = AllocSetContextCreate(context, "tempo row fetch vector", ALLOCSET_DEFAULT_SIZES);
+	fresh->open = am_open_unit(rel, snapshot, unit, context, false);
 	fresh->forget.func = forget_cache;
 	MemoryContextRegisterResetCallback(context, &fresh->forget);
 	cache = fresh;
@@ -132,15 +100,15 @@ make_cache(Relation rel, Snapshot snapshot, const StoreUnit *unit)
 
 /* Find the unit of a row and open it. What SnapshotSelf sees serves SnapshotAny as well. */
 static bool
-open_unit(Relation rel, Snapshot snapshot, uint64 row)
+find_unit(Relation rel, Snapshot snapshot, uint64 row)
 {
 	uint64 hint = 0;
 	StoreUnit unit;
 
 	if (cached_unit(rel, snapshot, row))
 		return true;
-	if (cache && cache->relid == RelationGetRelid(rel) && cache->unit.kind == UNIT_RECENT)
-		hint = cache->unit.id;
+	if (cache && cache->relid == RelationGetRelid(rel) && cache->open->unit.kind == UNIT_RECENT)
+		hint = cache->open->unit.id;
 	if (snapshot->snapshot_type == SNAPSHOT_ANY && store_find_row(rel, SnapshotSelf, row, hint, &unit))
 		make_cache(rel, SnapshotSelf, &unit);
 	else if (store_find_row(rel, snapshot, row, hint, &unit))
@@ -150,55 +118,6 @@ open_unit(Relation rel, Snapshot snapshot, uint64 row)
 	return true;
 }
 
-static int
-compare_rows(const void *a, const void *b)
-{
-	uint32 x = *(const uint32 *) a;
-	uint32 y = *(const uint32 *) b;
-
-	return (x > y) - (x < y);
-}
-
-/* Is a row of the open unit deleted? To SnapshotAny no row is. */
-static bool
-row_deleted(Relation rel, Snapshot snapshot, uint64 row)
-{
-	uint32 key = (uint32) (row - cache->unit.first_row);
-
-	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
-		return store_row_deleted(rel, snapshot, row);
-	return cache->ndeleted > 0 &&
-		   bsearch(&key, cache->deleted, cache->ndeleted, sizeof(uint32), compare_rows) != NULL;
-}
-
-/* Row of the unit to row of its vector, which is opened. */
-static uint32
-open_vector(uint32 row)
-{
-	uint32 nvectors = image_summary(cache->image)->nvectors;
-	const ImageVector *info = NULL;
-	MemoryContext old;
-	uint32 v;
-
-	for (v = 0; v < nvectors; v++)
-	{
-		info = image_vector_info(cache->image, v);
-		if (row < info->first_row + info->nrows)
-			break;
-	}
-	if (v == nvectors)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("row %u is in no vector", row)));
-	if (cache->vector != v)
-	{
-		MemoryContextReset(cache->vector_context);
-		old = MemoryContextSwitchTo(cache->vector_context);
-		row_reader_attach(cache->reader, image_vector(cache->image, v, store_arena(cache->vector_context)));
-		cache->vector = v;
-		MemoryContextSwitchTo(old);
-	}
-	return row - info->first_row;
-}
-
 bool
 am_tuple_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slot)
 {
@@ -206,13 +125,13 @@ am_tuple_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot, Tup
 	uint32 row;
 
 	ExecClearTuple(slot);
-	if (!open_unit(rel, snapshot, number) || row_deleted(rel, snapshot, number))
+	if (!find_unit(rel, snapshot, number))
 		return false;
-	row = open_vector((uint32) (number - cache->unit.first_row));
-	row_reader_fill(cache->reader, row, slot->tts_values, slot->tts_isnull);
-	slot->tts_tid = *tid;
-	slot->tts_tableOid = RelationGetRelid(rel);
-	ExecStoreVirtualTuple(slot);
+	row = (uint32) (number - cache->open->unit.first_row);
+	if (am_open_unit_deleted(rel, snapshot, cache->open, row))
+		return false;
+	row = am_open_unit_row(cache->open, row);
+	am_slot_store(slot, cache->open->reader, row, number, RelationGetRelid(rel));
 	/* The values are the cache's: the next fetch may go elsewhere while this slot is still read. */
 	ExecMaterializeSlot(slot);
 	return true;
@@ -238,5 +157,6 @@ am_tuple_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapsho
 {
 	uint64 number = store_tid_to_row(&slot->tts_tid);
 
-	return open_unit(rel, snapshot, number) && !row_deleted(rel, snapshot, number);
+	return find_unit(rel, snapshot, number) &&
+		   !am_open_unit_deleted(rel, snapshot, cache->open, (uint32) (number - cache->open->unit.first_row));
 }

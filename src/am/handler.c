@@ -50,63 +50,22 @@ am_is_tempo_oid(Oid relid)
 
 /* ---- not there ---- */
 
-static IndexFetchTableData *
-index_fetch_begin(Relation rel)
-{
-	am_refuse(rel, "indexes");
-}
-
-static void
-index_fetch_reset(IndexFetchTableData *data)
-{
-	am_refuse(data->rel, "indexes");
-}
-
-static void
-index_fetch_end(IndexFetchTableData *data)
-{
-	am_refuse(data->rel, "indexes");
-}
-
-static bool
-index_fetch_tuple(IndexFetchTableData *scan, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slot,
-				  bool *call_again, bool *all_dead)
-{
-	am_refuse(scan->rel, "indexes");
-}
-
-static TransactionId
-index_delete_tuples(Relation rel, TM_IndexDeleteOp *delstate)
-{
-	am_refuse(rel, "indexes");
-}
-
-static double
-index_build_range_scan(Relation rel, Relation index, IndexInfo *info, bool allow_sync, bool anyvisible,
-					   bool progress, BlockNumber start, BlockNumber n, IndexBuildCallback callback,
-					   void *state, TableScanDesc scan)
-{
-	am_refuse(rel, "indexes");
-}
-
-static void
-index_validate_scan(Relation rel, Relation index, IndexInfo *info, Snapshot snapshot,
-					struct ValidateIndexState *state)
-{
-	am_refuse(rel, "indexes");
-}
-
+/*
+ * ON CONFLICT DO NOTHING without a target takes this way as soon as the table has an index. None of ours is
+ * unique, so there is never a conflict.
+ */
 static void
 tuple_insert_speculative(Relation rel, TupleTableSlot *slot, CommandId cid, int options,
 						 struct BulkInsertStateData *bistate, uint32 token)
 {
-	am_refuse(rel, "ON CONFLICT");
+	am_tuple_insert(rel, slot, cid, options, bistate);
 }
 
 static void
 tuple_complete_speculative(Relation rel, TupleTableSlot *slot, uint32 token, bool succeeded)
 {
-	am_refuse(rel, "ON CONFLICT");
+	if (!succeeded)
+		am_refuse(rel, "ON CONFLICT with a target");
 }
 
 static TM_Result
@@ -156,16 +115,16 @@ static const TableAmRoutine routine = {
 	.parallelscan_initialize = am_parallelscan_initialize,
 	.parallelscan_reinitialize = am_parallelscan_reinitialize,
 
-	.index_fetch_begin = index_fetch_begin,
-	.index_fetch_reset = index_fetch_reset,
-	.index_fetch_end = index_fetch_end,
-	.index_fetch_tuple = index_fetch_tuple,
+	.index_fetch_begin = am_index_fetch_begin,
+	.index_fetch_reset = am_index_fetch_reset,
+	.index_fetch_end = am_index_fetch_end,
+	.index_fetch_tuple = am_index_fetch_tuple,
 
 	.tuple_fetch_row_version = am_tuple_fetch_row_version,
 	.tuple_tid_valid = am_tuple_tid_valid,
 	.tuple_get_latest_tid = am_tuple_get_latest_tid,
 	.tuple_satisfies_snapshot = am_tuple_satisfies_snapshot,
-	.index_delete_tuples = index_delete_tuples,
+	.index_delete_tuples = am_index_delete_tuples,
 
 	.tuple_insert = am_tuple_insert,
 	.tuple_insert_speculative = tuple_insert_speculative,
@@ -182,14 +141,16 @@ static const TableAmRoutine routine = {
 	.relation_vacuum = am_relation_vacuum,
 	.scan_analyze_next_block = am_analyze_next_block,
 	.scan_analyze_next_tuple = am_analyze_next_tuple,
-	.index_build_range_scan = index_build_range_scan,
-	.index_validate_scan = index_validate_scan,
+	.index_build_range_scan = am_index_build_range_scan,
+	.index_validate_scan = am_index_validate_scan,
 
 	.relation_size = table_block_relation_size,
 	.relation_needs_toast_table = am_relation_needs_toast_table,
 	.relation_toast_am = am_relation_toast_am,
 	.relation_estimate_size = am_relation_estimate_size,
 
+	.scan_bitmap_next_block = am_bitmap_next_block,
+	.scan_bitmap_next_tuple = am_bitmap_next_tuple,
 	.scan_sample_next_block = sample_next_block,
 	.scan_sample_next_tuple = sample_next_tuple,
 };

@@ -115,6 +115,7 @@ executor_start(QueryDesc *query, int eflags)
 		next_executor_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
+	am_stop_prefetch(query->planstate);
 }
 
 static void
@@ -179,6 +180,18 @@ check_set_access_method(AlterTableStmt *stmt)
 	}
 }
 
+/* Indexes that would need a look at other rows while one is inserted, or block numbers of the main fork. */
+static void
+check_index(const IndexStmt *stmt)
+{
+	Oid relid = range_var_oid(stmt->relation);
+
+	if (stmt->unique || stmt->primary || stmt->isconstraint || stmt->excludeOpNames)
+		refuse_if_tempo(relid, true, "unique indexes and exclusion constraints");
+	if (stmt->accessMethod && strcmp(stmt->accessMethod, "brin") == 0)
+		refuse_if_tempo(relid, true, "BRIN indexes");
+}
+
 static void
 check_utility(Node *stmt)
 {
@@ -186,9 +199,7 @@ check_utility(Node *stmt)
 
 	switch (nodeTag(stmt))
 	{
-		case T_IndexStmt:
-			refuse_if_tempo(range_var_oid(((IndexStmt *) stmt)->relation), true, "indexes");
-			break;
+		case T_IndexStmt: check_index((IndexStmt *) stmt); break;
 		case T_ClusterStmt:
 			refuse_if_tempo(range_var_oid(((ClusterStmt *) stmt)->relation), true, "CLUSTER");
 			break;

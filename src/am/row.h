@@ -38,7 +38,5 @@ extern Datum row_reader_value(RowReader *r, AttrNumber attno, uint32 row, bool *
  * attributes -> 'key' and the like need to know. The keys must stay.
  */
 extern Datum row_reader_keys(RowReader *r, uint32 row, const Str *keys, int nkeys);
-/* All attributes of desc. Begins the row. */
-extern void row_reader_fill(RowReader *r, uint32 row, Datum *values, bool *isnull);
 
 #endif

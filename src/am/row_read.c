@@ -401,11 +401,3 @@ row_reader_value(RowReader *r, AttrNumber attno, uint32 row, bool *isnull)
 	}
 	return (Datum) 0;
 }
-
-void
-row_reader_fill(RowReader *r, uint32 row, Datum *values, bool *isnull)
-{
-	row_reader_begin_row(r);
-	for (int i = 0; i < r->desc->natts; i++)
-		values[i] = row_reader_value(r, i + 1, row, &isnull[i]);
-}

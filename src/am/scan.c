@@ -18,6 +18,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "am/am.h"
+#include "am/open_unit.h"
 
 typedef struct TempoScanDesc
 {
@@ -29,11 +30,14 @@ typedef struct TempoScanDesc
 	bool started;
 	int64 vector; /* being read; -1 before the first, nvectors after the last */
 	int64 row;    /* within it */
+	bool ended_last;
+	bool with_deleted;
 	/* ANALYZE */
 	uint64 nblocks;
 	uint64 place; /* next one of the sample that the block stands for, and where that ends */
 	uint64 place_end;
 	uint64 vector_position; /* of the first row of the open vector */
+	BitmapRows bitmap;
 } TempoScanDesc;
 
 typedef struct TempoParallelScanDesc
@@ -59,7 +63,7 @@ am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData *ke
 	scan->vector = -1;
 	if (flags & SO_TYPE_ANALYZE)
 		scan->base.rs_snapshot = scan->analyze_snapshot = RegisterSnapshot(GetLatestSnapshot());
-	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN))
+	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN | SO_TYPE_BITMAPSCAN))
 		PredicateLockRelation(rel, snapshot);
 	return &scan->base;
 }
@@ -133,6 +137,7 @@ next_vector(TempoScanDesc *scan, ScanDirection direction)
 		v = scan->vector + (ScanDirectionIsBackward(direction) ? -1 : 1);
 	if (v < 0 || v >= n)
 	{
+		scan->ended_last = shared == NULL || v == n;
 		scan->vector = Max(-1, Min(v, n));
 		return false;
 	}
@@ -169,17 +174,15 @@ advance(TempoScanDesc *scan, ScanDirection direction)
 	{
 		if (!next_place(scan, direction))
 			return false;
-	} while (cursor_row_deleted(scan->cursor, (uint32) scan->row));
+	} while (!scan->with_deleted && cursor_row_deleted(scan->cursor, (uint32) scan->row));
 	return true;
 }
 
 static void
 store_row(TempoScanDesc *scan, TupleTableSlot *slot)
 {
-	row_reader_fill(scan->reader, (uint32) scan->row, slot->tts_values, slot->tts_isnull);
-	store_row_to_tid(scan->cursor->first_row + scan->row, &slot->tts_tid);
-	slot->tts_tableOid = RelationGetRelid(scan->base.rs_rd);
-	ExecStoreVirtualTuple(slot);
+	am_slot_store(slot, scan->reader, (uint32) scan->row, scan->cursor->first_row + scan->row,
+				  RelationGetRelid(scan->base.rs_rd));
 }
 
 bool
@@ -202,6 +205,36 @@ am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTableSlot
 	if (found)
 		pgstat_count_heap_getnext(sscan->rs_rd);
 	return found;
+}
+
+void
+am_scan_with_deleted(TableScanDesc sscan)
+{
+	((TempoScanDesc *) sscan)->with_deleted = true;
+}
+
+bool
+am_scan_at_deleted(TableScanDesc sscan)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+
+	return cursor_row_deleted(scan->cursor, (uint32) scan->row);
+}
+
+bool
+am_scan_ended_last(TableScanDesc sscan)
+{
+	return ((TempoScanDesc *) sscan)->ended_last;
+}
+
+BitmapRows *
+am_scan_bitmap(TableScanDesc sscan)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+
+	if (scan->bitmap.finder == NULL)
+		scan->bitmap.finder = row_finder_create(sscan->rs_rd, scan->context);
+	return &scan->bitmap;
 }
 
 /* ---- parallel ---- */

@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "am/am.h"
 #include "merge/partition.h"
 #include "store/store.h"
 #include "types/types.h"
@@ -195,13 +196,15 @@ static void
 insert_into_leaf(Oid leafid, Batch *batch)
 {
 	Relation leaf = table_open(leafid, RowExclusiveLock);
+	Batch *whole;
 
 	if (leaf->rd_rel->relam != get_table_am_oid("tempo", true) || !store_profile(leaf)->spans)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("partition \"%s\" of \"tempo.spans\" does not store spans",
 							   RelationGetRelationName(leaf)),
 						errdetail("It has to use access method tempo and have the columns of tempo.spans.")));
-	store_insert_batch(leaf, ingest_add_columns(leaf, batch));
+	whole = ingest_add_columns(leaf, batch);
+	am_index_batch(leaf, whole, store_insert_batch(leaf, whole));
 	table_close(leaf, NoLock);
 }
 

@@ -4,7 +4,8 @@
  *
  * Order within a round: read inputs under one snapshot, write segments, delete the inputs' companion
  * tuples, then find out below which number no recent batch is left (the fence), then insert the directory
- * entries, which carry that number. Readers that see the entries start looking for recent batches there.
+ * entries, which carry that number, then the index entries of the rows under their new numbers. Readers that
+ *see the entries start looking for recent batches there.
  */
 #include "postgres.h"
 
@@ -16,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "am/am.h"
 #include "merge/merge.h"
 #include "store/deleted.h"
 #include "store/metapage.h"
@@ -136,7 +138,6 @@ write_one(Round *r, const RowRef *refs, uint32 n, uint64 tenant)
 	unit.has_range = batch->spans;
 	unit.made_at = GetCurrentTimestamp();
 	unit.block = segment_write(r->rel, image.p, image.len);
-	metapage_take_segment(r->rel, n, &unit.first_row, &unit.id);
 	unit_list_add(&r->made, &unit);
 	MemoryContextDelete(context);
 }
@@ -240,8 +241,17 @@ enter_segments(Round *r)
 	uint64 below = find_below(r, &fence);
 	CommandId cid = GetCurrentCommandId(true);
 
+	/* Locked as inserts do it: whoever passes the fence finds the tuples of all numbers given out. */
+	LockPage(r->rel, 0, ShareLock);
 	for (int i = 0; i < r->made.n; i++)
-		directory_insert(&r->companion, &r->made.units[i], below, cid);
+	{
+		StoreUnit *u = &r->made.units[i];
+
+		metapage_take_segment(r->rel, u->nrows, &u->first_row, &u->id);
+		directory_insert(&r->companion, u, below, cid);
+	}
+	UnlockPage(r->rel, 0, ShareLock);
+	am_index_segments(r->rel, r->made.units, r->made.n);
 	metapage_merged(r->rel, recent_rows(&r->in), below == fence.next_number ? &fence.rows_in : NULL);
 }
 

@@ -40,6 +40,8 @@ extern void recent_read(Companion *c, Snapshot snapshot, uint64 below, UnitList 
 /* The image of a recent batch, all of it, in arena; tids (nchunks of them) may be NULL. */
 extern uint8 *recent_image(Companion *c, Snapshot snapshot, const StoreUnit *unit, Arena *arena,
 						   ItemPointer tids);
+/* The same; NULL when some of it is gone, as snapshots that see the dead may find. */
+extern uint8 *recent_image_if_whole(Companion *c, Snapshot snapshot, const StoreUnit *unit, Arena *arena);
 /* Put the chunks of an image; LockPage(table, 0) is held. */
 extern void recent_insert(Companion *c, const StoreUnit *unit, const uint8 *image, CommandId cid,
 						  BlockNumber reserved);

@@ -35,8 +35,8 @@ chunk_of(const StoreUnit *unit, uint64 off)
 	return (uint32) ((off + recent_head_bytes(unit->has_range)) / CHUNK_BYTES);
 }
 
-/* Copies the image bytes of a chunk to their place. */
-static void
+/* Copies the image bytes of a chunk to their place; false if it is not that chunk. */
+static bool
 place_chunk(const StoreUnit *unit, uint32 i, const CompanionTuple *t, uint8 *image)
 {
 	uint64 start = chunk_start(unit, i);
@@ -47,15 +47,17 @@ place_chunk(const StoreUnit *unit, uint32 i, const CompanionTuple *t, uint8 *ima
 		StoreUnit head;
 
 		if (!recent_parse(t, &head, &skip) || head.bytes != unit->bytes || head.has_range != unit->has_range)
-			incomplete_batch(unit);
+			return false;
 	}
 	if (t->len - skip != chunk_start(unit, i + 1) - start)
-		incomplete_batch(unit);
+		return false;
 	memcpy(image + start, t->data + skip, t->len - skip);
+	return true;
 }
 
-/* Chunks [from, to] of the batch to their places in image; tids (one a chunk) may be NULL. */
-static void
+/* Chunks [from, to] of the batch to their places in image; tids (one a chunk) may be NULL. false: not all
+ * there. */
+static bool
 read_chunks(Companion *c, Snapshot snapshot, const StoreUnit *unit, uint32 from, uint32 to, uint8 *image,
 			ItemPointer tids)
 {
@@ -64,18 +66,15 @@ read_chunks(Companion *c, Snapshot snapshot, const StoreUnit *unit, uint32 from,
 	CompanionTuple t;
 
 	companion_scan_begin(&scan, c, snapshot, KIND_RECENT, unit->id + from, unit->id + to);
-	while (i <= to && companion_scan_next(&scan, &t))
+	while (i <= to && companion_scan_next(&scan, &t) && t.number == unit->id + i &&
+		   place_chunk(unit, i, &t, image))
 	{
-		if (t.number != unit->id + i)
-			incomplete_batch(unit);
-		place_chunk(unit, i, &t, image);
 		if (tids)
 			tids[i - from] = t.tid;
 		i++;
 	}
 	companion_scan_end(&scan);
-	if (i != to + 1)
-		incomplete_batch(unit);
+	return i == to + 1;
 }
 
 /* A head whose numbers do not fit each other must not size anything. */
@@ -92,8 +91,17 @@ recent_image(Companion *c, Snapshot snapshot, const StoreUnit *unit, Arena *aren
 {
 	uint8 *image = allocate_image(unit, arena);
 
-	read_chunks(c, snapshot, unit, 0, unit->nchunks - 1, image, tids);
+	if (!read_chunks(c, snapshot, unit, 0, unit->nchunks - 1, image, tids))
+		incomplete_batch(unit);
 	return image;
+}
+
+uint8 *
+recent_image_if_whole(Companion *c, Snapshot snapshot, const StoreUnit *unit, Arena *arena)
+{
+	uint8 *image = allocate_image(unit, arena);
+
+	return read_chunks(c, snapshot, unit, 0, unit->nchunks - 1, image, NULL) ? image : NULL;
 }
 
 /* ---- by the chunk ---- */
@@ -127,7 +135,8 @@ fetch(RecentReader *r, uint32 from, uint32 to)
 	Companion c;
 
 	companion_open(r->rel, AccessShareLock, &c);
-	read_chunks(&c, r->snapshot, &r->unit, from, to, r->image, NULL);
+	if (!read_chunks(&c, r->snapshot, &r->unit, from, to, r->image, NULL))
+		incomplete_batch(&r->unit);
 	companion_close(&c);
 	memset(r->have + from, true, to - from + 1);
 	r->fetched += to - from + 1;

@@ -104,6 +104,10 @@ store_estimate(Relation rel, Snapshot snapshot)
 	uint64 below;
 	Companion c;
 
+	/* TRUNCATE asks over new files before the index of the companion heap is made anew. */
+	metapage_read(rel, &meta);
+	if (meta.next_row == 0)
+		return e;
 	companion_open(rel, AccessShareLock, &c);
 	directory_read(&c, snapshot, &list, &below);
 	companion_close(&c);
@@ -113,7 +117,6 @@ store_estimate(Relation rel, Snapshot snapshot)
 		e.segment_bytes += list.units[i].bytes;
 	}
 	e.nsegments = list.n;
-	metapage_read(rel, &meta);
 	e.rows = e.segment_rows + (double) (meta.rows_in - meta.rows_out);
 	if (list.units)
 		pfree(list.units);

@@ -9,10 +9,14 @@ use TempoTest;
 
 my $node = tempo_node('primary', allows_streaming => 1, conf => <<'CONF');
 wal_consistency_checking = 'all'
+jit = off
 tempo.merge_interval = 3600s
 CONF
 sql($node, "SELECT tempo.create_partitions('2026-05-01', '2026-05-02')");
 sql($node, 'CREATE TABLE plain (i int, t text, p point) USING tempo');
+sql($node, 'CREATE INDEX ON plain (i)');
+sql($node, 'CREATE INDEX ON plain USING hash (t)');
+sql($node, 'CREATE INDEX ON tempo.spans (trace_id)');
 $node->backup('base');
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -25,6 +29,8 @@ my @questions = (
 	q{SELECT md5(string_agg(p::text, ',' ORDER BY i)) FROM plain},
 	'SELECT service, count(*), sum(duration_ns) FROM tempo.spans GROUP BY 1 ORDER BY 1',
 	q{SELECT md5(string_agg(s::text, ',' ORDER BY span_id)) FROM tempo.spans s},
+	'SELECT count(*), min(t) FROM plain WHERE i BETWEEN 90 AND 1100',
+	q{SELECT i, t FROM plain WHERE t = md5('77')},
 	q{SELECT count(*) FROM tempo.spans WHERE trace_id = md5('3')::trace_id},
 	q{SELECT relation, id, rows, has_split FROM tempo.segments ORDER BY 1, 2},
 );
@@ -34,7 +40,7 @@ sub same_answers
 	my ($when) = @_;
 
 	$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
-	for my $scan (qw(on off))
+	for my $scan ('on', 'off', 'off; SET enable_seqscan = off')
 	{
 		my $set = "SET tempo.enable_customscan = $scan;";
 		my @differ = grep { sql($node, "LOAD 'tempo'; $set $_") ne sql($standby, "LOAD 'tempo'; $set $_") } @questions;
@@ -69,7 +75,7 @@ same_answers('altered and truncated');
 
 # A reader's snapshot on the standby outlives a merge on the primary.
 my $reader = $standby->background_psql('postgres');
-my $look = 'SELECT count(*), sum(i) FROM plain';
+my $look = 'SET tempo.enable_customscan = on; SELECT count(*), sum(i) FROM plain; SET tempo.enable_customscan = off; SET enable_seqscan = off; SELECT count(*), sum(i) FROM plain WHERE i > 0';
 $reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
 my $before = $reader->query_safe($look);
 load(3001, 3100);
