@@ -31,15 +31,16 @@ check-pgtap:
 prove check-tap:
 	@scripts/install
 	@TEMPO_SHARED='$(TEMPO_SHARED)' scripts/check-tap $(PROVE_TESTS)
-# The reference evaluator of TraceQL and the random queries that the server is compared with it on.
-REFERENCE_SRCS = $(wildcard test/reference/*.c)
-REFERENCE_OBJS = $(REFERENCE_SRCS:%.c=build/reference/%.o)
+# The reference evaluator of TraceQL, and the programs that compare the server with it.
+REFERENCE_OBJS = $(patsubst %.c,build/reference/%.o,$(wildcard test/reference/*.c))
+REFERENCE_PROGRAMS = random_queries given_queries
+REFERENCE_PARTS = $(filter-out $(REFERENCE_PROGRAMS:%=build/reference/test/reference/%.o),$(REFERENCE_OBJS))
 .PHONY: reference random-queries
-reference: build/reference/random_queries
+reference: $(REFERENCE_PROGRAMS:%=build/reference/%)
 build/reference/%.o: %.c
 	@mkdir -p $(@D)
 	gcc $(PURE_FLAGS) -O2 -I$(shell $(PG_CONFIG) --includedir) -c -o $@ $<
-build/reference/random_queries: $(REFERENCE_OBJS)
+$(REFERENCE_PROGRAMS:%=build/reference/%): build/reference/%: build/reference/test/reference/%.o $(REFERENCE_PARTS)
 	gcc -o $@ $^ -L$(shell $(PG_CONFIG) --libdir) -lpq -lpcre2-8 -lm
 -include $(REFERENCE_OBJS:.o=.d)
 # `make random-queries RANDOM_QUERIES=100000 RANDOM_SEED=7`: a long comparison.

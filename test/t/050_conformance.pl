@@ -1,10 +1,12 @@
 # What a real Tempo answers to the queries of the conformance set: traceql() matches the same spans in the same
 # spansets, and metrics over HTTP have the same series with the same samples, whether the traces came whole or span
 # by span with merges in between. Queries that may rest on a quirk differ exactly where
-# test/conformance/deviations.txt says so.
+# test/conformance/deviations.txt says so. And all of them, those too, have the answers of the reference evaluator of
+# test/reference, in full.
 use strict;
 use warnings;
 use lib 'test/perl';
+use Encode qw(encode_utf8);
 use JSON::PP;
 use List::Util qw(shuffle);
 use PostgreSQL::Test::Utils;
@@ -130,6 +132,22 @@ sub compare_metrics
 	is(join("\n", @bad), '', "$name: $plain plain metrics agree, of $quirk others $same");
 }
 
+# Every query of the set, with its kind, as given_queries takes them.
+my $given = "$PostgreSQL::Test::Utils::tmp_check/given_queries";
+my @given = @{ decode_json(slurp_file("$dir/queries.json")) };
+append_to_file($given, encode_utf8(join '', map { "$_->{id}\t$_->{kind}\t" . ($_->{q} =~ s/\n/ /gr) . "\n" } @given));
+
+sub compare_reference
+{
+	my ($node, $name) = @_;
+	my $connection = $node->connstr('postgres');
+	my $out = qx(build/reference/given_queries '$connection' '$dir/traces.ndjson' 1793491000 1793495000 60 < '$given');
+	my @same = $out =~ /\tsame$/mg;
+
+	is($? || scalar(@same), scalar(@given), "$name: all queries as the reference answers them");
+	diag($1) while $out =~ /^(\w+\tdiffers\n.*\n.*)$/mg;
+}
+
 # With max_traces: the newest, as many as there are, and each as it is without.
 sub newest
 {
@@ -158,9 +176,11 @@ my $node = tempo_node('conformance', conf => "tempo.max_future = -1\n");
 $node->safe_psql('postgres', join '', map { ingest($node, $_) } @requests);
 compare($node, 'recent batches');
 compare_metrics($node, 'recent batches');
+compare_reference($node, 'recent batches');
 sql($node, 'SELECT tempo_merge()');
 compare($node, 'one segment');
 compare_metrics($node, 'one segment');
+compare_reference($node, 'one segment');
 
 sql($node, 'TRUNCATE tempo.spans');
 srand 7;
@@ -173,10 +193,12 @@ for my $request (shuffle(scattered()))
 $node->safe_psql('postgres', $script);
 compare($node, 'span by span');
 compare_metrics($node, 'span by span');
+compare_reference($node, 'span by span');
 newest($node, 'span by span');
 sql($node, 'SELECT tempo_merge()');
 compare($node, 'span by span, all merged');
 compare_metrics($node, 'span by span, all merged');
+compare_reference($node, 'span by span, all merged');
 
 finish($node);
 done_testing();

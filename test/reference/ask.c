@@ -1,0 +1,286 @@
+/*
+ * ask.c
+ *	  One query to the server and to the reference: both answers as canonical text, or an SQLSTATE.
+ */
+#include "ask.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static PGconn *conn;
+
+void
+die(const char *what, const char *why)
+{
+	fprintf(stderr, "%s: %s\n", what, why);
+	exit(2);
+}
+
+void
+command(const char *sql)
+{
+	PGresult *r = PQexec(conn, sql);
+	ExecStatusType status = PQresultStatus(r);
+
+	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		die(sql, PQerrorMessage(conn));
+	PQclear(r);
+}
+
+void
+ask_connect(const char *conninfo)
+{
+	conn = PQconnectdb(conninfo);
+	if (PQstatus(conn) != CONNECTION_OK)
+		die("connection", PQerrorMessage(conn));
+	command("SET client_min_messages = error; SET timezone = 'UTC'");
+}
+
+void
+ask_end(void)
+{
+	PQfinish(conn);
+}
+
+void
+ingest(Text json)
+{
+	const char *values[] = {json.p};
+	PGresult *r = PQexecParams(conn, "SELECT tempo_ingest_json($1::text)", 1, NULL, values, NULL, NULL, 0);
+
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		die("tempo_ingest_json", PQerrorMessage(conn));
+	PQclear(r);
+}
+
+/* ---- the server's answer ---- */
+
+/* A member of tempo.attributes as text; numbers with a point are floats. */
+static Val
+attribute_value(const Json *j)
+{
+	Val v = {.type = T_NIL};
+	int n = 0;
+
+	switch (j->type)
+	{
+		case J_BOOL: return (Val){.type = T_BOOL, .i = j->i};
+		case J_INT: return (Val){.type = T_INT, .i = j->i};
+		case J_FLOAT: return (Val){.type = T_FLOAT, .d = j->d};
+		case J_STRING: return (Val){.type = T_STRING, .s = j->s};
+		case J_ARRAY: break;
+		default: return v;
+	}
+	for (const Json *i = j->first; i; i = i->next)
+		n++;
+	v = (Val){.type = T_ARRAY, .items = ref_alloc((size_t) (n + 1) * sizeof(Val))};
+	for (const Json *i = j->first; i; i = i->next)
+		v.items[v.n++] = attribute_value(i);
+	return v;
+}
+
+static Text
+attributes_text(const char *text)
+{
+	const Json *object = json_parse(text, strlen(text));
+	SetAttr attrs[128];
+	int n = 0;
+
+	if (!object)
+		die("attributes", text);
+	for (const Json *j = object->first; j && n < 128; j = j->next)
+		attrs[n++] = (SetAttr){j->key, attribute_value(j)};
+	return canonical_attrs(attrs, n);
+}
+
+#define COLUMNS                                                                                              \
+	"trace_id, spanset, spanset_attributes, attributes, span_id, coalesce(root_service, '-'), "              \
+	"coalesce(root_name, '-'), (extract(epoch FROM trace_start) * 1000000)::bigint, trace_duration_ns, "     \
+	"name, service, kind, status, (extract(epoch FROM start_time) * 1000000)::bigint * 1000 + start_ns, "    \
+	"duration_ns"
+
+static Text
+rows_text(PGresult *r)
+{
+	int n = PQntuples(r);
+	Row *rows = ref_alloc((size_t) (n + 1) * sizeof(Row));
+
+	for (int i = 0; i < n; i++)
+	{
+		Out rest = {0};
+
+		for (int c = 4; c < PQnfields(r); c++)
+			out_fmt(&rest, "%s|", PQgetvalue(r, i, c));
+		out_text(&rest, attributes_text(PQgetvalue(r, i, 3)));
+		rows[i] = (Row){text_of(PQgetvalue(r, i, 0)), atoi(PQgetvalue(r, i, 1)),
+						attributes_text(PQgetvalue(r, i, 2)), out_done(&rest)};
+	}
+	return answer_of_rows(rows, n);
+}
+
+static Text
+search_sql(Text query, Range range)
+{
+	char *literal = PQescapeLiteral(conn, query.p, query.n);
+	Out out = {0};
+
+	out_fmt(&out, "SELECT " COLUMNS " FROM traceql(%s", literal);
+	if (range.bounded)
+		out_fmt(&out, ", start => to_timestamp(%lld), \"end\" => to_timestamp(%lld)",
+				(long long) (range.from / 1000000000), (long long) (range.to / 1000000000));
+	if (range.limit)
+		out_fmt(&out, ", max_traces => %d", range.limit);
+	out_fmt(&out, ")");
+	PQfreemem(literal);
+	return out_done(&out);
+}
+
+/* ---- metrics ---- */
+
+static Text
+metrics_sql(Text query, Window w)
+{
+	char *literal = PQescapeLiteral(conn, query.p, query.n);
+	Out out = {0};
+
+	out_fmt(
+		&out,
+		"SELECT labels, series, value%s FROM traceql_metrics%s(%s, to_timestamp(%lld), to_timestamp(%lld)",
+		w.instant ? "" : ", (extract(epoch FROM \"time\") * 1000000)::bigint", w.instant ? "_instant" : "",
+		literal, (long long) (w.from / 1000000000), (long long) (w.to / 1000000000));
+	if (w.step)
+		out_fmt(&out, ", step => '%lld ms'", (long long) (w.step / 1000000));
+	out_fmt(&out, ")");
+	PQfreemem(literal);
+	return out_done(&out);
+}
+
+static Text
+labels_text(const char *text)
+{
+	const Json *object = json_parse(text, strlen(text));
+	SetAttr attrs[REF_MAX_LABELS];
+	int n = 0;
+
+	if (!object)
+		die("labels", text);
+	for (const Json *j = object->first; j && n < REF_MAX_LABELS; j = j->next)
+		attrs[n++] = (SetAttr){j->key, attribute_value(j)};
+	return canonical_labels(attrs, n);
+}
+
+static Text
+samples_text(PGresult *r)
+{
+	int n = PQntuples(r);
+	Point *points = ref_alloc((size_t) (n + 1) * sizeof(Point));
+
+	for (int i = 0; i < n; i++)
+	{
+		Out series = {0};
+
+		/* series come one after the other */
+		if (i && strcmp(PQgetvalue(r, i, 0), PQgetvalue(r, i - 1, 0)) == 0 &&
+			strcmp(PQgetvalue(r, i, 1), PQgetvalue(r, i - 1, 1)) == 0)
+			points[i].series = points[i - 1].series;
+		else
+		{
+			out_text(&series, labels_text(PQgetvalue(r, i, 0)));
+			out_fmt(&series, " %s", PQgetvalue(r, i, 1));
+			points[i].series = out_done(&series);
+		}
+		points[i].value = strtod(PQgetvalue(r, i, 2), NULL);
+		points[i].time = PQnfields(r) > 3 ? atoll(PQgetvalue(r, i, 3)) : 0;
+	}
+	return answer_of_samples(points, n);
+}
+
+static Text
+server_answer(Text sql, Text (*read)(PGresult *))
+{
+	PGresult *r = PQexec(conn, sql.p);
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	Text got;
+
+	if (PQresultStatus(r) == PGRES_TUPLES_OK)
+		got = read(r);
+	else
+		got = text_copy(state ? state : PQerrorMessage(conn), strlen(state ? state : PQerrorMessage(conn)));
+	PQclear(r);
+	return got;
+}
+
+/* ---- the reference's answer ---- */
+
+static const char *
+state_of(Verdict verdict)
+{
+	return verdict == QUERY_BAD ? "42601" : verdict == QUERY_UNSUPPORTED ? "0A000" : NULL;
+}
+
+/* What the reference says: an SQLSTATE, or the answer. */
+static Text
+search_expected(const Data *data, Text query, Range range)
+{
+	Query parsed;
+	Text answer;
+	const char *state = state_of(ref_parse(query, &parsed));
+
+	if (state)
+		return text_of(state);
+	return search_answer(data, &parsed, range, &answer) ? answer : text_of("22000");
+}
+
+static Text
+metrics_expected(const Data *data, Text query, Window w)
+{
+	Intervals at = w.instant ? instant_interval(w.from, w.to)
+							 : range_intervals(w.from, w.to, w.step ? w.step : default_step(w.from, w.to));
+	Query parsed;
+	Result result;
+	const char *state = state_of(ref_parse(query, &parsed));
+
+	if (state)
+		return text_of(state);
+	return run_metrics(data, &parsed, at, &result) ? answer_of_result(&result, w.instant) : text_of("22000");
+}
+
+/* ---- both ---- */
+
+Answers
+ask_search(const Data *data, Text query, Range range)
+{
+	Text sql = search_sql(query, range);
+
+	return (Answers){sql, search_expected(data, query, range), server_answer(sql, rows_text)};
+}
+
+Answers
+ask_metrics(const Data *data, Text query, Window window)
+{
+	Text sql = metrics_sql(query, window);
+
+	return (Answers){sql, metrics_expected(data, query, window), server_answer(sql, samples_text)};
+}
+
+void
+print_first_difference(const Answers *answers)
+{
+	const char *a = answers->want.p, *b = answers->got.p;
+	const char *line_a = a, *line_b = b;
+
+	while (*a && *a == *b)
+	{
+		if (*a == '\n')
+		{
+			line_a = a + 1;
+			line_b = b + 1;
+		}
+		a++;
+		b++;
+	}
+	printf("  reference: %.*s\n", (int) strcspn(line_a, "\n"), line_a);
+	printf("  server:    %.*s\n", (int) strcspn(line_b, "\n"), line_b);
+}

@@ -1,0 +1,37 @@
+/*
+ * ask.h
+ *	  One query to the server and to the reference.
+ */
+#ifndef TEMPO_REF_ASK_H
+#define TEMPO_REF_ASK_H
+
+#include "ref.h"
+
+/* Both answers in canonical form, or an SQLSTATE. */
+typedef struct Answers
+{
+	Text sql;
+	Text want;
+	Text got;
+} Answers;
+
+/* The range of a metrics query; step 0: the default one. */
+typedef struct Window
+{
+	int64_t from;
+	int64_t to;
+	int64_t step;
+	bool instant;
+} Window;
+
+extern void die(const char *what, const char *why) __attribute__((noreturn));
+extern void ask_connect(const char *conninfo);
+extern void ask_end(void);
+extern void command(const char *sql);
+extern void ingest(Text json);
+extern Answers ask_search(const Data *data, Text query, Range range);
+extern Answers ask_metrics(const Data *data, Text query, Window window);
+/* The first line on either side that is not the same. */
+extern void print_first_difference(const Answers *answers);
+
+#endif
