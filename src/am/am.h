@@ -121,6 +121,11 @@ extern void am_relation_set_new_filelocator(Relation rel, const RelFileLocator *
 											TransactionId *freeze_xid, MultiXactId *minmulti);
 extern void am_relation_nontransactional_truncate(Relation rel);
 extern void am_relation_copy_data(Relation rel, const RelFileLocator *newrnode);
+/* rewrite.c */
+extern void am_relation_copy_for_cluster(Relation old, Relation new, Relation index, bool use_sort,
+										 TransactionId oldest_xmin, TransactionId *xid_cutoff,
+										 MultiXactId *multi_cutoff, double *ntuples, double *vacuumed,
+										 double *recently_dead);
 extern void am_relation_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy);
 extern bool am_relation_needs_toast_table(Relation rel);
 extern Oid am_relation_toast_am(Relation rel);

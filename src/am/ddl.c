@@ -19,6 +19,7 @@
 #include "mb/pg_wchar.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/procarray.h"
 #include "storage/smgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -101,10 +102,18 @@ void
 am_relation_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy)
 {
 	StoreEstimate e = store_estimate(rel, GetActiveSnapshot());
+	TransactionId frozen = InvalidTransactionId;
+	MultiXactId multi = InvalidMultiXactId;
 
+	/* VACUUM FULL gives it the horizon of its companion; there is nothing in it that could be older. */
+	if (TransactionIdIsValid(rel->rd_rel->relfrozenxid))
+	{
+		frozen = GetOldestNonRemovableTransactionId(rel);
+		multi = GetOldestMultiXactId();
+	}
 	am_vacuum_indexes(rel, params, e.rows, strategy);
-	vac_update_relstats(rel, RelationGetNumberOfBlocks(rel), e.rows, 0, rel->rd_rel->relhasindex,
-						InvalidTransactionId, InvalidMultiXactId, NULL, NULL, false);
+	vac_update_relstats(rel, RelationGetNumberOfBlocks(rel), e.rows, 0, rel->rd_rel->relhasindex, frozen,
+						multi, NULL, NULL, false);
 	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared, (PgStat_Counter) e.rows, 0);
 }
 

@@ -83,14 +83,6 @@ tuple_lock(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slo
 	am_refuse(rel, "locking of rows");
 }
 
-static void
-copy_for_cluster(Relation old, Relation new, Relation index, bool use_sort, TransactionId oldest_xmin,
-				 TransactionId *xid_cutoff, MultiXactId *multi_cutoff, double *ntuples, double *vacuumed,
-				 double *recently_dead)
-{
-	am_refuse(old, "VACUUM FULL and CLUSTER");
-}
-
 static bool
 sample_next_block(TableScanDesc scan, SampleScanState *state)
 {
@@ -137,7 +129,7 @@ static const TableAmRoutine routine = {
 	.relation_set_new_filelocator = am_relation_set_new_filelocator,
 	.relation_nontransactional_truncate = am_relation_nontransactional_truncate,
 	.relation_copy_data = am_relation_copy_data,
-	.relation_copy_for_cluster = copy_for_cluster,
+	.relation_copy_for_cluster = am_relation_copy_for_cluster,
 	.relation_vacuum = am_relation_vacuum,
 	.scan_analyze_next_block = am_analyze_next_block,
 	.scan_analyze_next_tuple = am_analyze_next_tuple,

@@ -135,22 +135,6 @@ range_var_oid(RangeVar *rv)
 	return rv ? RangeVarGetRelid(rv, NoLock, true) : InvalidOid;
 }
 
-static bool
-is_vacuum_full(VacuumStmt *stmt)
-{
-	ListCell *lc;
-	bool full = false;
-
-	foreach (lc, stmt->options)
-	{
-		DefElem *opt = lfirst_node(DefElem, lc);
-
-		if (strcmp(opt->defname, "full") == 0)
-			full = defGetBoolean(opt);
-	}
-	return stmt->is_vacuumcmd && full;
-}
-
 /*
  * A rewrite gives the new table a TOAST relation only if the old one had one, and there is no place for
  * rows without.
@@ -195,19 +179,11 @@ check_index(const IndexStmt *stmt)
 static void
 check_utility(Node *stmt)
 {
-	ListCell *lc;
-
 	switch (nodeTag(stmt))
 	{
 		case T_IndexStmt: check_index((IndexStmt *) stmt); break;
 		case T_ClusterStmt:
 			refuse_if_tempo(range_var_oid(((ClusterStmt *) stmt)->relation), true, "CLUSTER");
-			break;
-		case T_VacuumStmt:
-			if (is_vacuum_full((VacuumStmt *) stmt))
-				foreach (lc, ((VacuumStmt *) stmt)->rels)
-					refuse_if_tempo(range_var_oid(lfirst_node(VacuumRelation, lc)->relation), true,
-									"VACUUM FULL");
 			break;
 		case T_AlterTableStmt: check_set_access_method((AlterTableStmt *) stmt); break;
 		default: break;

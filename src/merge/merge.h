@@ -74,6 +74,22 @@ typedef struct MergeBatches
 extern void merge_read_inputs(Relation rel, Companion *c, Snapshot snapshot, const MergeInputs *in,
 							  Arena *arena, MergeBatches *out);
 
+/* ---- new files (rewrite.c) ---- */
+
+typedef struct RewriteCounts
+{
+	uint64 rows;   /* left in the table */
+	uint64 erased; /* deleted ones that are not in the new files */
+	uint64 left; /* deleted ones that are, because a snapshot may still see them (and others of their unit) */
+} RewriteCounts;
+
+/*
+ * Put what anybody may still see of a table into the files of another one, which is new. Both are locked
+ * exclusively. oldest, freeze, multi: as for VACUUM FULL of a heap; the last two may be moved ahead.
+ */
+extern RewriteCounts merge_rewrite(Relation old, Relation new, TransactionId oldest, TransactionId *freeze,
+								   MultiXactId *multi);
+
 /* ---- split traces (split.c) ---- */
 
 /*

@@ -6,6 +6,13 @@
 CREATE FUNCTION @extschema@.tempo_merge("table" regclass DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'tempo_merge' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 100000;
 
+-- tempo_rewrite(table): puts a table of access method tempo into new files, without deleted rows and without the space
+-- that merges left; the old files go with the commit. Returns by how many bytes it shrank. Locks the table exclusively,
+-- readers too. Only the owner may; 42809 for other tables and for partitioned ones; 55006, and nothing is done, when
+-- transactions that began before rows were deleted have not ended.
+CREATE FUNCTION @extschema@.tempo_rewrite("table" regclass) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'tempo_rewrite' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
+
 -- tempo.merge_step(): what the merge worker does: one round of merging of one table, if the settings
 -- tempo.segment_rows and tempo.merge_delay say that one is due. Returns whether one was.
 CREATE FUNCTION tempo.merge_step() RETURNS boolean

@@ -113,9 +113,9 @@ aim_low(Relation heap, Size len)
 	}
 }
 
-static HeapTuple
-form_tuple(Companion *c, CompanionKind kind, uint64 number, const void *head, Size head_len, const void *data,
-		   Size len)
+HeapTuple
+companion_form(Companion *c, CompanionKind kind, uint64 number, const void *head, Size head_len,
+			   const void *data, Size len)
 {
 	bytea *value = palloc(VARHDRSZ + head_len + len);
 	Datum values[3];
@@ -135,13 +135,24 @@ form_tuple(Companion *c, CompanionKind kind, uint64 number, const void *head, Si
 	return tup;
 }
 
+static void
+index_tuple(Companion *c, CompanionKind kind, uint64 number, ItemPointer tid, bool check)
+{
+	Datum key[3] = {ObjectIdGetDatum(key_id(kind, number)), Int32GetDatum(key_seq(number)), (Datum) 0};
+	bool nulls[3] = {false, false, true};
+
+	for (int i = 0; i < c->nindexes; i++)
+		if (c->indexes[i]->rd_index->indisready)
+			index_insert(c->indexes[i], key, nulls, tid, c->heap,
+						 check && c->indexes[i]->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+						 false, NULL);
+}
+
 void
 companion_insert(Companion *c, CompanionKind kind, uint64 number, const void *head, Size head_len,
 				 const void *data, Size len, CommandId cid, CompanionPlace place, BlockNumber reserved)
 {
-	HeapTuple tup = form_tuple(c, kind, number, head, head_len, data, len);
-	Datum key[3] = {ObjectIdGetDatum(key_id(kind, number)), Int32GetDatum(key_seq(number)), (Datum) 0};
-	bool nulls[3] = {false, false, true};
+	HeapTuple tup = companion_form(c, kind, number, head, head_len, data, len);
 
 	if (place == PLACE_LOW)
 		aim_low(c->heap, MAXALIGN(tup->t_len));
@@ -150,12 +161,14 @@ companion_insert(Companion *c, CompanionKind kind, uint64 number, const void *he
 	heap_insert(c->heap, tup, cid, HEAP_INSERT_NO_LOGICAL, NULL);
 	if (place == PLACE_LOW)
 		RelationSetTargetBlock(c->heap, InvalidBlockNumber);
-	for (int i = 0; i < c->nindexes; i++)
-		if (c->indexes[i]->rd_index->indisready)
-			index_insert(c->indexes[i], key, nulls, &tup->t_self, c->heap,
-						 c->indexes[i]->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false,
-						 NULL);
+	index_tuple(c, kind, number, &tup->t_self, true);
 	heap_freetuple(tup);
+}
+
+void
+companion_enter(Companion *c, CompanionKind kind, uint64 number, ItemPointer tid)
+{
+	index_tuple(c, kind, number, tid, false);
 }
 
 void
@@ -221,34 +234,41 @@ corrupt_tuple(Companion *c)
 					errmsg("malformed tuple in companion heap \"%s\"", RelationGetRelationName(c->heap))));
 }
 
-bool
-companion_scan_next(CompanionScan *s, CompanionTuple *t)
+void
+companion_parse(Companion *c, TupleTableSlot *slot, CompanionTuple *t)
 {
 	bool null[3];
-	Datum id;
-	Datum seq;
-	struct varlena *value;
+	Datum id = slot_getattr(slot, 1, &null[0]);
+	Datum seq = slot_getattr(slot, 2, &null[1]);
+	struct varlena *value = (struct varlena *) DatumGetPointer(slot_getattr(slot, 3, &null[2]));
 
-	CHECK_FOR_INTERRUPTS();
-	if (!index_getnext_slot(s->scan, ForwardScanDirection, s->slot))
-		return false;
-	id = slot_getattr(s->slot, 1, &null[0]);
-	seq = slot_getattr(s->slot, 2, &null[1]);
-	value = (struct varlena *) DatumGetPointer(slot_getattr(s->slot, 3, &null[2]));
 	if (null[0] || null[1] || null[2] || VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value))
-		corrupt_tuple(s->companion);
+		corrupt_tuple(c);
 	t->kind = (CompanionKind) (DatumGetObjectId(id) >> SEQ_BITS);
 	t->number = ((uint64) (DatumGetObjectId(id) & SEQ_MASK) << SEQ_BITS) | (DatumGetInt32(seq) & SEQ_MASK);
 	t->data = (const uint8 *) VARDATA_ANY(value);
 	t->len = VARSIZE_ANY_EXHDR(value);
-	t->tid = s->slot->tts_tid;
+	t->tid = slot->tts_tid;
+}
+
+bool
+companion_scan_next(CompanionScan *s, CompanionTuple *t)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (!index_getnext_slot(s->scan, ForwardScanDirection, s->slot))
+		return false;
+	companion_parse(s->companion, s->slot, t);
 	return true;
 }
 
-HeapTupleHeader
-companion_scan_header(CompanionScan *s)
+HeapTuple
+companion_scan_tuple(CompanionScan *s, Buffer *buf)
 {
-	return ((BufferHeapTupleTableSlot *) s->slot)->base.tuple->t_data;
+	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) s->slot;
+
+	if (buf)
+		*buf = slot->buffer;
+	return slot->base.tuple;
 }
 
 void

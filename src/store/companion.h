@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 #include "access/genam.h"
+#include "access/htup.h"
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -43,6 +44,15 @@ extern void companion_insert(Companion *c, CompanionKind kind, uint64 number, co
 							 BlockNumber reserved);
 extern void companion_delete(Companion *c, ItemPointer tid);
 
+/* ---- for a rewrite, which puts tuples in the heap by itself ---- */
+
+extern HeapTuple companion_form(Companion *c, CompanionKind kind, uint64 number, const void *head,
+								Size head_len, const void *data, Size len);
+/* Index the tuple at tid. */
+extern void companion_enter(Companion *c, CompanionKind kind, uint64 number, ItemPointer tid);
+
+/* ---- reading ---- */
+
 /* Tuples with keys in [(kind, from), (last kind, to)], in order, as snapshot sees them. */
 typedef struct CompanionScan
 {
@@ -63,6 +73,9 @@ typedef struct CompanionTuple
 	ItemPointerData tid;
 } CompanionTuple;
 
+/* What a tuple of the heap is. Raises when it is malformed. */
+extern void companion_parse(Companion *c, TupleTableSlot *slot, CompanionTuple *t);
+
 extern void companion_scan_begin(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind,
 								 uint64 from, uint64 to);
 /* From (kind, from) on through all of last. */
@@ -71,8 +84,8 @@ extern void companion_scan_begin_kinds(CompanionScan *s, Companion *c, Snapshot 
 /* Go on from another number without looking at those between. */
 extern void companion_scan_seek(CompanionScan *s, uint64 from);
 extern bool companion_scan_next(CompanionScan *s, CompanionTuple *t);
-/* The header of the tuple found last. */
-extern HeapTupleHeader companion_scan_header(CompanionScan *s);
+/* The tuple found last, as it stands in *buf, which may be NULL. */
+extern HeapTuple companion_scan_tuple(CompanionScan *s, Buffer *buf);
 extern void companion_scan_end(CompanionScan *s);
 
 #endif

@@ -185,7 +185,7 @@ look(Companion *c, uint64 row, TM_FailureData *tmfd, TransactionId *wait_for)
 	companion_scan_begin(&scan, c, &dirty, KIND_DELETED, row, row);
 	if (companion_scan_next(&scan, &t))
 	{
-		HeapTupleHeader header = companion_scan_header(&scan);
+		HeapTupleHeader header = companion_scan_tuple(&scan, NULL)->t_data;
 
 		tmfd->xmax = HeapTupleHeaderGetXmin(header);
 		tmfd->cmax = InvalidCommandId;

@@ -32,8 +32,8 @@ entry_crc(SegmentEntry entry)
 	return crc;
 }
 
-void
-directory_insert(Companion *c, const StoreUnit *unit, uint64 below, CommandId cid)
+SegmentEntry
+directory_form(const StoreUnit *unit, uint64 below)
 {
 	SegmentEntry e = {0};
 
@@ -57,6 +57,14 @@ directory_insert(Companion *c, const StoreUnit *unit, uint64 below, CommandId ci
 	memcpy(e.range.trace_min, unit->summary.trace_min, 16);
 	memcpy(e.range.trace_max, unit->summary.trace_max, 16);
 	e.crc = entry_crc(e);
+	return e;
+}
+
+void
+directory_insert(Companion *c, const StoreUnit *unit, uint64 below, CommandId cid)
+{
+	SegmentEntry e = directory_form(unit, below);
+
 	companion_insert(c, KIND_SEGMENT, e.id, &e, sizeof(e), NULL, 0, cid, PLACE_LOW, 0);
 }
 

@@ -22,6 +22,7 @@ extern void unit_list_add(UnitList *list, const StoreUnit *unit);
 /* ---- segment entries ---- */
 
 /* Adds the entry of a segment; unit->id, first_row, block, bytes, summary, tenant, level, has_split. */
+extern SegmentEntry directory_form(const StoreUnit *unit, uint64 below);
 extern void directory_insert(Companion *c, const StoreUnit *unit, uint64 below, CommandId cid);
 /* Raises when the tuple is malformed. */
 extern void directory_parse(Companion *c, const CompanionTuple *t, StoreUnit *unit, uint64 *below);
@@ -42,6 +43,7 @@ extern uint8 *recent_image(Companion *c, Snapshot snapshot, const StoreUnit *uni
 						   ItemPointer tids);
 /* The same; NULL when some of it is gone, as snapshots that see the dead may find. */
 extern uint8 *recent_image_if_whole(Companion *c, Snapshot snapshot, const StoreUnit *unit, Arena *arena);
+extern BatchHead recent_form_head(const StoreUnit *unit);
 /* Put the chunks of an image; LockPage(table, 0) is held. */
 extern void recent_insert(Companion *c, const StoreUnit *unit, const uint8 *image, CommandId cid,
 						  BlockNumber reserved);

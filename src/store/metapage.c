@@ -163,6 +163,25 @@ end_change(MetaChange *c)
 	UnlockReleaseBuffer(c->buf);
 }
 
+void
+metapage_copy(Relation from, Relation to)
+{
+	MetaPage *meta = metapage_read_all(from);
+	Buffer buf = ReadBuffer(to, 0);
+	GenericXLogState *log;
+	Page page;
+
+	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+	log = GenericXLogStart(to);
+	page = GenericXLogRegisterBuffer(log, buf, GENERIC_XLOG_FULL_IMAGE);
+	memcpy(PageGetContents(page), meta, metapage_bytes(meta->natts));
+	((PageHeader) page)->pd_lower =
+		((char *) PageGetContents(page) - (char *) page) + metapage_bytes(meta->natts);
+	GenericXLogFinish(log);
+	UnlockReleaseBuffer(buf);
+	pfree(meta);
+}
+
 static uint64
 take_rows(Relation rel, MetaPage *meta, uint32 nrows)
 {

@@ -20,6 +20,9 @@ extern void metapage_read(Relation rel, MetaPage *meta);
 /* A checked copy of all of it, palloc'd. */
 extern MetaPage *metapage_read_all(Relation rel);
 
+/* Give a new file the counters and the profile of another. */
+extern void metapage_copy(Relation from, Relation to);
+
 /* Numbers for a recent batch. The caller holds LockPage(rel, 0) until the tuples are in. */
 extern void metapage_take_batch(Relation rel, uint32 nrows, uint32 nchunks, uint64 *first_row,
 								uint64 *first_number);

@@ -46,27 +46,28 @@ head_crc(BatchHead head)
 	return crc;
 }
 
-static void
-fill_head(BatchHead *h, const StoreUnit *unit)
+BatchHead
+recent_form_head(const StoreUnit *unit)
 {
 	const ImageSummary *s = &unit->summary;
+	BatchHead h = {0};
 
-	memset(h, 0, sizeof(*h));
-	h->magic = STORE_BATCH_MAGIC;
-	h->flags = unit->has_range ? STORE_HAS_RANGE : 0;
-	h->nchunks = unit->nchunks;
-	h->nrows = unit->nrows;
-	h->nvectors = s->nvectors;
-	h->ntraces = s->ntraces;
-	h->first_row = unit->first_row;
-	h->image_bytes = unit->bytes;
-	h->made_at = unit->made_at;
-	h->range.start_min = s->start_min;
-	h->range.start_max = s->start_max;
-	h->range.end_max = s->end_max;
-	memcpy(h->range.trace_min, s->trace_min, 16);
-	memcpy(h->range.trace_max, s->trace_max, 16);
-	h->crc = head_crc(*h);
+	h.magic = STORE_BATCH_MAGIC;
+	h.flags = unit->has_range ? STORE_HAS_RANGE : 0;
+	h.nchunks = unit->nchunks;
+	h.nrows = unit->nrows;
+	h.nvectors = s->nvectors;
+	h.ntraces = s->ntraces;
+	h.first_row = unit->first_row;
+	h.image_bytes = unit->bytes;
+	h.made_at = unit->made_at;
+	h.range.start_min = s->start_min;
+	h.range.start_max = s->start_max;
+	h.range.end_max = s->end_max;
+	memcpy(h.range.trace_min, s->trace_min, 16);
+	memcpy(h.range.trace_max, s->trace_max, 16);
+	h.crc = head_crc(h);
+	return h;
 }
 
 bool
@@ -141,11 +142,10 @@ recent_read(Companion *c, Snapshot snapshot, uint64 below, UnitList *list)
 void
 recent_insert(Companion *c, const StoreUnit *unit, const uint8 *image, CommandId cid, BlockNumber reserved)
 {
-	BatchHead head;
+	BatchHead head = recent_form_head(unit);
 	Size skip;
 	Size done = 0;
 
-	fill_head(&head, unit);
 	skip = recent_head_bytes((head.flags & STORE_HAS_RANGE) != 0);
 	for (uint32 i = 0; i < unit->nchunks; i++)
 	{

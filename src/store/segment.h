@@ -10,6 +10,8 @@
 
 /* Appends the image on new pages, WAL-logged; returns its first block. Only a merge calls this. */
 extern BlockNumber segment_write(Relation rel, const uint8 *image, uint64 bytes);
+/* Appends a copy of a segment of another file; returns its first block. */
+extern BlockNumber segment_copy(Relation from, const StoreUnit *unit, Relation to);
 /* Reads one segment; everything is allocated in arena. rel stays open while it is used. */
 typedef struct SegmentReader SegmentReader;
 extern SegmentReader *segment_reader(Relation rel, const StoreUnit *unit, Arena *arena);

@@ -13,10 +13,12 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "utils/memutils.h"
 #include "store/format.h"
 #include "store/segment.h"
 
 #define STRETCH_BLOCKS 512
+#define COPY_BYTES     (SEGMENT_PAGE_BYTES * 1024)
 
 BlockNumber
 segment_nblocks(uint64 bytes)
@@ -75,5 +77,28 @@ segment_write(Relation rel, const uint8 *image, uint64 bytes)
 	append_image(rel, image, bytes, first, strategy);
 	UnlockRelationForExtension(rel, ExclusiveLock);
 	FreeAccessStrategy(strategy);
+	return first;
+}
+
+BlockNumber
+segment_copy(Relation from, const StoreUnit *unit, Relation to)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "tempo segment copy", ALLOCSET_DEFAULT_SIZES);
+	Arena *arena = store_arena(context);
+	uint8 *image = arena_alloc(arena, unit->bytes + 1);
+	SegmentReader *reader = segment_reader(from, unit, arena);
+	BlockNumber first;
+
+	/* No read is longer than 4 GB. */
+	for (uint64 done = 0; done < unit->bytes;)
+	{
+		uint32 n = (uint32) Min(unit->bytes - done, COPY_BYTES);
+
+		segment_read(reader, done, n, image + done);
+		done += n;
+	}
+	first = segment_write(to, image, unit->bytes);
+	MemoryContextDelete(context);
 	return first;
 }

@@ -1,5 +1,5 @@
-# DELETE beside others: of the same rows, merges, old snapshots, a standby; then inserts, deletes, savepoints, merges and
-# VACUUM at once, killed now and then, against a heap that is changed in the same transactions.
+# DELETE beside others: of the same rows, merges, rewrites, old snapshots, a standby; then inserts, deletes, savepoints,
+# merges, rewrites and VACUUM at once, killed now and then, against a heap that is changed in the same transactions.
 use strict;
 use warnings;
 use Load;
@@ -77,6 +77,24 @@ $one->query_safe("BEGIN; SELECT tempo_merge('t')");
 waits('DELETE FROM t WHERE id = 321 RETURNING id', 'ROLLBACK', qr/^321$/m, 'or that was rolled back');
 is(sql($node, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid IN (29797, 29798)"), 0, 'no lock is left');
 
+# ---- new files ----
+
+$one->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+my $all = sql($node, 'SELECT count(*), sum(id) FROM t');
+sql($node, 'DELETE FROM t WHERE id % 10 = 0');
+my $rest = sql($node, 'SELECT count(*), sum(id) FROM t');
+isnt($node->psql('postgres', "SELECT tempo_rewrite('t')", stderr => \my $refused), 0, 'not beside a snapshot that sees deleted rows');
+like($refused, qr/cannot be rewritten without its deleted rows/, 'it says so');
+sql($node, 'VACUUM FULL t');
+is(sql($node, "SELECT sum(deleted) > 0 FROM tempo.units('t')"), 't', 'VACUUM FULL keeps them');
+is($one->query_safe('SELECT count(*), sum(id) FROM t'), $all, 'that snapshot sees them still');
+is(sql($node, 'SELECT count(*), sum(id) FROM t'), $rest, 'others do not');
+$one->query_safe('COMMIT');
+sql($node, "SELECT tempo_rewrite('t')");
+is(sql($node, "SELECT sum(deleted) FROM tempo.units('t')"), 0, 'afterwards they go');
+is(sql($node, 'SELECT count(*), sum(id) FROM t'), $rest, 'and nothing else');
+is(sql($node, "SELECT tempo_check('t')"), '', 'it is sound');
+
 # ---- old snapshots, a standby, two-phase commit ----
 
 $node->backup('base');
@@ -145,6 +163,7 @@ ROLLBACK;
 SQL
 	merge => "SELECT tempo_merge('o');\n\\sleep 30 ms\n",
 	read => "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT compare();\n\\sleep 50 ms\nSELECT compare();\nCOMMIT;\n",
+	rewrite => "DO \$\$ BEGIN PERFORM tempo_rewrite('o'); EXCEPTION WHEN object_in_use THEN END \$\$;\n\\sleep 200 ms\nVACUUM FULL o;\n\\sleep 200 ms\n",
 	check => "SELECT 1 / (NOT EXISTS (SELECT tempo_check('o')))::int;\n\\sleep 200 ms\nVACUUM o;\n");
 
 # Two that delete the same rows in other orders may deadlock; they try again.
@@ -152,7 +171,7 @@ sub all_at_once
 {
 	my ($round, $time) = @_;
 
-	return map { start_loop($node, $dir, "$_ $round", $_ eq 'check' || $_ eq 'merge' ? 1 : 2, $time, $script{$_}, '--max-tries=10') } sort keys %script;
+	return map { start_loop($node, $dir, "$_ $round", /check|merge|rewrite/ ? 1 : 2, $time, $script{$_}, '--max-tries=10') } sort keys %script;
 }
 
 note(loop_finished($_)) for all_at_once('in peace', $seconds);
