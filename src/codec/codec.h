@@ -40,6 +40,26 @@ extern void codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf
 extern bool codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes,
 							   Arena *arena);
 
+/*
+ * Words: uuids that the strings of a column have in common, so that its blocks can refer to them by number.
+ * codec_words_collect finds those of the strings dict[codes[0 .. n - 1]], at most max, in memory of arena, or
+ * returns false when they would not save anything. Blocks written with words are read with the same words;
+ * the reader needs n and pairs only. Without words: NULL.
+ */
+typedef struct CodecWords
+{
+	uint32_t n;
+	const uint64_t (*pairs)[2]; /* digits 1 to 16, digits 17 to 32 */
+	const uint32_t *slots;
+	uint32_t mask;
+} CodecWords;
+
+extern bool codec_words_collect(const Str *dict, const uint32_t *codes, uint32_t n, uint32_t max,
+								Arena *arena, CodecWords *words);
+extern void codec_encode_bytes_words(const Str *v, uint32_t n, const CodecWords *words, Buf *out);
+extern bool codec_decode_bytes_words(const uint8_t *p, size_t len, const CodecWords *words, Str *v,
+									 uint32_t n, size_t max_bytes, Arena *arena);
+
 /* Strings of a block together; more are answered as if memory had run out. */
 #define CODEC_MAX_BLOCK_BYTES ((size_t) 3 << 30)
 

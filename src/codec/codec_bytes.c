@@ -143,8 +143,8 @@ put_dict(const Str *v, uint32_t n, Buf *out)
 	return true;
 }
 
-void
-codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf *out)
+static void
+encode(const Str *v, uint32_t n, CodecEffort effort, const CodecWords *words, Buf *out)
 {
 	uint64_t total;
 
@@ -162,8 +162,20 @@ codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf *out)
 	}
 	else if (effort == CODEC_FAST)
 		bytes_put_raw(v, n, effort, out);
-	else if (!put_dict(v, n, out) && !text_encode(v, n, out))
+	else if (!put_dict(v, n, out) && !text_encode(v, n, words, out))
 		bytes_put_raw(v, n, effort, out);
+}
+
+void
+codec_encode_bytes(const Str *v, uint32_t n, CodecEffort effort, Buf *out)
+{
+	encode(v, n, effort, NULL, out);
+}
+
+void
+codec_encode_bytes_words(const Str *v, uint32_t n, const CodecWords *words, Buf *out)
+{
+	encode(v, n, CODEC_SMALL, words, out);
 }
 
 /* ---- reading ---- */
@@ -253,7 +265,8 @@ decode_dict(const uint8_t *p, const uint8_t *end, Str *v, uint32_t n, size_t max
 }
 
 bool
-codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes, Arena *arena)
+codec_decode_bytes_words(const uint8_t *p, size_t len, const CodecWords *words, Str *v, uint32_t n,
+						 size_t max_bytes, Arena *arena)
 {
 	if (n == 0)
 		return len == 0;
@@ -267,9 +280,16 @@ codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_
 				v[i] = str_of((const char *) p + 1, *p == BYTES_CONST ? len - 1 : 0);
 			return true;
 		case BYTES_DICT: return decode_dict(p + 1, p + len, v, n, max_bytes, arena);
-		case BYTES_TEXT: return text_decode(p + 1, p + len, v, n, max_bytes, arena);
+		case BYTES_TEXT: return text_decode(p + 1, p + len, NULL, v, n, max_bytes, arena);
+		case BYTES_WORDS: return words != NULL && text_decode(p + 1, p + len, words, v, n, max_bytes, arena);
 		default: return bytes_decode_raw(p, len, v, n, max_bytes, arena);
 	}
+}
+
+bool
+codec_decode_bytes(const uint8_t *p, size_t len, Str *v, uint32_t n, size_t max_bytes, Arena *arena)
+{
+	return codec_decode_bytes_words(p, len, NULL, v, n, max_bytes, arena);
 }
 
 const char *
@@ -278,8 +298,8 @@ codec_name(const uint8_t *p, size_t len)
 	static const char *const ints[] = {"zero",       "constant",        "bit-packed", "delta",
 									   "run length", "exceptions",      "dictionary", "plain",
 									   "log",        "bit-packed zstd", "scaled",     "decimal"};
-	static const char *const bytes[] = {"empty", "constant",   "plain",   "lz4",
-										"zstd",  "dictionary", "template"};
+	static const char *const bytes[] = {"empty", "constant",   "plain",    "lz4",
+										"zstd",  "dictionary", "template", "template with words"};
 	static const char *const fixed[] = {"zero", "constant", "plain", "split", "dictionary", "lz4", "zstd"};
 
 	if (len == 0)

@@ -40,6 +40,7 @@ typedef enum BytesTag
 	BYTES_ZSTD = 36,  /* same */
 	BYTES_DICT = 37,  /* varint entries, varint length, block of entries, block of codes */
 	BYTES_TEXT = 38,  /* templates with numbers: see codec_text.c */
+	BYTES_WORDS = 39, /* the same, with uuids that the column's words hold */
 	BYTES_END
 } BytesTag;
 
@@ -202,6 +203,7 @@ typedef enum ScratchSlot
 	SCRATCH_STRS,
 	SCRATCH_TEXT,
 	SCRATCH_TEXT_COLLECT,
+	SCRATCH_WORDS,
 	SCRATCH_FIXED,
 	SCRATCH_NSLOTS
 } ScratchSlot;
@@ -258,10 +260,21 @@ extern bool bytes_decode_raw(const uint8_t *p, size_t len, Str *v, uint32_t n, s
 
 /*
  * Strings that follow few templates with numbers in them, as templates or raw, whichever is smaller. false:
- * they do not, and nothing was written.
+ * they do not, and nothing was written. words may be NULL.
  */
-extern bool text_encode(const Str *v, uint32_t n, Buf *out);
-extern bool text_decode(const uint8_t *p, const uint8_t *end, Str *v, uint32_t n, size_t max_bytes,
-						Arena *arena);
+extern bool text_encode(const Str *v, uint32_t n, const CodecWords *words, Buf *out);
+/* words NULL: those of a BYTES_TEXT block, which has none. */
+extern bool text_decode(const uint8_t *p, const uint8_t *end, const CodecWords *words, Str *v, uint32_t n,
+						size_t max_bytes, Arena *arena);
+
+/* ---- codec_words.c ---- */
+
+#define UUID_TEXT  36 /* characters */
+#define WORD_BYTES 16
+
+/* A uuid in lower case at p: its two halves. false: there is none. */
+extern bool uuid_read(const uint8_t *p, const uint8_t *end, uint64_t half[2]);
+/* Number of a word, from 1; 0: it is none. Only what codec_words_collect made can be asked. */
+extern uint32_t words_find(const CodecWords *words, const uint64_t half[2]);
 
 #endif

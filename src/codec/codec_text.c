@@ -14,15 +14,19 @@
  * Block: varint templates, block of templates, block of codes (0: escape, k: template k - 1), block of
  * escaped strings, then one block of numbers for each place of each template, in order; each behind its
  * length.
+ *
+ * With words (BYTES_WORDS) a uuid is three blocks: numbers of words, 0 where it is none of them, and the two
+ * numbers of those, one block each.
  */
 #include "codec/codec_impl.h"
 
-#define MAX_TOTAL      (2u << 20)
+#define MAX_TOTAL      (8u << 20)
 #define MIN_STRINGS    16
 #define MAX_TEMPLATES  512
 #define MIN_USES       3
-#define MAX_TOKENS     32  /* numbers in a string */
-#define MAX_TEMPLATE   512 /* bytes of a template */
+#define MAX_TOKENS     64           /* numbers in a string */
+#define MAX_TEMPLATE   4096         /* bytes of a template */
+#define MAX_COLLECTED  (256u << 10) /* of all templates */
 #define DECIMAL_DIGITS 18
 #define HEX_MIN        8
 #define HEX_MAX        16
@@ -63,31 +67,11 @@ hex_value(uint8_t c, uint8_t a)
 static bool
 take_uuid(const uint8_t **p, const uint8_t *end, Cut *cut)
 {
-	uint64_t half[2] = {0, 0};
-	unsigned digits = 0;
-
-	if (end - *p < 36)
+	if (!uuid_read(*p, end, &cut->number[cut->n]))
 		return false;
-	for (unsigned i = 0; i < 36; i++)
-	{
-		unsigned h;
-
-		if (i == 8 || i == 13 || i == 18 || i == 23)
-		{
-			if ((*p)[i] != '-')
-				return false;
-			continue;
-		}
-		h = hex_value((*p)[i], 'a');
-		if (h == 16)
-			return false;
-		half[digits / 16] = half[digits / 16] << 4 | h;
-		digits++;
-	}
 	cut->text[cut->len++] = TOKEN_UUID;
-	cut->number[cut->n++] = half[0];
-	cut->number[cut->n++] = half[1];
-	*p += 36;
+	cut->n += 2;
+	*p += UUID_TEXT;
 	return true;
 }
 
@@ -170,7 +154,7 @@ typedef struct Template
 
 typedef struct Collector
 {
-	uint8_t text[MAX_TEMPLATES * MAX_TEMPLATE];
+	uint8_t text[MAX_COLLECTED];
 	uint32_t text_len;
 	Template t[MAX_TEMPLATES];
 	uint32_t n;
@@ -191,7 +175,7 @@ collect(Collector *c)
 		if (t->len == c->cut.len && memcmp(c->text + t->at, c->cut.text, t->len) == 0)
 			return c->slots[s] - 1;
 	}
-	if (c->n == MAX_TEMPLATES)
+	if (c->n == MAX_TEMPLATES || c->cut.len > MAX_COLLECTED - c->text_len)
 		return -1;
 	t = &c->t[c->n];
 	*t = (Template){c->text_len, c->cut.len, 0, c->cut.n, 0};
@@ -258,14 +242,59 @@ put_templates(const Collector *c, const Str *v, uint32_t n, const int32_t *which
 	bytes_put_nested(strs + used, escapes, out);
 }
 
+/* One place of a template: whether it and the next are the halves of a uuid. */
+static void
+mark_uuids(Str t, bool uuid[MAX_TOKENS + 2])
+{
+	uint32_t place = 0;
+
+	for (uint32_t i = 0; i < t.len; i++)
+		switch (t.p[i])
+		{
+			case TOKEN_UUID:
+				uuid[place] = true;
+				uuid[place + 1] = false;
+				place += 2;
+				break;
+			case TOKEN_HEX:
+			case TOKEN_HEX_UPPER: i++; /* fall through */
+			case TOKEN_DECIMAL: uuid[place++] = false; break;
+			default: break;
+		}
+}
+
+/* Uuids of one place: words by number, the others behind. The halves of n are n apart; both are overwritten.
+ */
+static void
+put_uuids(uint64_t *half, uint32_t n, const CodecWords *words, Buf *out)
+{
+	uint64_t *codes = codec_scratch(SCRATCH_WORDS, (size_t) n * 8);
+	uint32_t others = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint64_t pair[2] = {half[i], half[n + i]};
+
+		codes[i] = words_find(words, pair);
+		if (codes[i] != 0)
+			continue;
+		half[others] = pair[0];
+		half[n + others++] = pair[1];
+	}
+	int_put_nested(codes, n, CODEC_SMALL, out);
+	int_put_nested(half, others, CODEC_SMALL, out);
+	int_put_nested(half + n, others, CODEC_SMALL, out);
+}
+
 /* The numbers of every place of template k; numbers holds all strings' numbers in row order. */
 static void
 put_numbers(const Collector *c, uint32_t k, uint32_t n, const int32_t *which, const uint64_t *numbers,
-			Buf *out)
+			const CodecWords *words, Buf *out)
 {
 	const Template *t = &c->t[k];
 	uint64_t *place = codec_scratch(SCRATCH_CODES, (size_t) t->uses * t->ntokens * 8);
 	uint32_t row = 0;
+	bool uuid[MAX_TOKENS + 2] = {false};
 
 	for (uint32_t i = 0; i < n; i++)
 	{
@@ -279,8 +308,16 @@ put_numbers(const Collector *c, uint32_t k, uint32_t n, const int32_t *which, co
 		}
 		numbers += c->t[which[i]].ntokens;
 	}
+	if (words != NULL)
+		mark_uuids(str_of((const char *) c->text + t->at, t->len), uuid);
 	for (uint32_t j = 0; j < t->ntokens; j++)
-		int_put_nested(place + (size_t) j * t->uses, t->uses, CODEC_SMALL, out);
+		if (uuid[j])
+		{
+			put_uuids(place + (size_t) j * t->uses, t->uses, words, out);
+			j++;
+		}
+		else
+			int_put_nested(place + (size_t) j * t->uses, t->uses, CODEC_SMALL, out);
 }
 
 /* Is there a number worth taking out in every second string or so? */
@@ -295,10 +332,19 @@ promising(const Str *v, uint32_t n)
 	return digits > seen;
 }
 
-bool
-text_encode(const Str *v, uint32_t n, Buf *out)
+/* Numbers that strings of so many bytes can have: two in three characters, and so many in each at most. */
+static size_t
+max_numbers(uint64_t total, uint32_t n)
 {
-	size_t start = out->len, raw_len;
+	uint64_t by_bytes = total / 2 + n, by_strings = (uint64_t) n * (MAX_TOKENS + 2);
+
+	return by_bytes < by_strings ? by_bytes : by_strings;
+}
+
+bool
+text_encode(const Str *v, uint32_t n, const CodecWords *words, Buf *out)
+{
+	size_t start = out->len, raw_len, room;
 	uint64_t total = 0;
 	Collector *c;
 	int32_t *which;
@@ -309,20 +355,21 @@ text_encode(const Str *v, uint32_t n, Buf *out)
 		total += v[i].len;
 	if (n < MIN_STRINGS || total > MAX_TOTAL || !promising(v, n))
 		return false;
-	c = codec_scratch(SCRATCH_TEXT_COLLECT, sizeof(Collector) + (size_t) n * 4 + (total + n) * 8);
+	room = max_numbers(total, n);
+	c = codec_scratch(SCRATCH_TEXT_COLLECT, sizeof(Collector) + (size_t) n * 4 + room * 8);
 	numbers = (uint64_t *) (c + 1);
-	which = (int32_t *) (numbers + total + n);
+	which = (int32_t *) (numbers + room);
 	collect_all(c, v, n, which, numbers);
 	used = number_templates(c, &covered);
 	if (covered < n / 2)
 		return false;
 	bytes_put_raw(v, n, CODEC_SMALL, out);
 	raw_len = out->len - start;
-	buf_put_u8(out, BYTES_TEXT);
+	buf_put_u8(out, words ? BYTES_WORDS : BYTES_TEXT);
 	put_templates(c, v, n, which, used, out);
 	for (uint32_t k = 0; k < c->n; k++)
 		if (c->t[k].code)
-			put_numbers(c, k, n, which, numbers, out);
+			put_numbers(c, k, n, which, numbers, words, out);
 	if (out->len - start - raw_len < raw_len - raw_len / 20)
 	{
 		memmove(out->p + start, out->p + start + raw_len, out->len - start - raw_len);
@@ -338,6 +385,7 @@ text_encode(const Str *v, uint32_t n, Buf *out)
 typedef struct Reader
 {
 	const uint8_t *p, *end;
+	const CodecWords *words;
 	uint32_t ntemplates;
 	Str *templates;
 	uint32_t *codes;
@@ -370,19 +418,62 @@ count_places(Str t)
 }
 
 static bool
-read_numbers(Reader *r, uint32_t k, Arena *arena)
+read_place(Reader *r, uint64_t *v, uint32_t n)
 {
-	int places = count_places(r->templates[k]);
 	const uint8_t *part;
 	size_t len;
 
+	return read_part(&r->p, r->end, &part, &len) && int_decode_u64(part, len, v, n, 0);
+}
+
+/* Uuids of one place, some of them words: their first halves, and behind the second ones. */
+static bool
+read_uuids(Reader *r, uint64_t *half, uint32_t n)
+{
+	uint64_t *other = codec_scratch(SCRATCH_WORDS, (size_t) n * 16);
+	uint32_t others = 0, at = 0;
+
+	if (!read_place(r, half, n))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (half[i] > r->words->n)
+			return false;
+		others += half[i] == 0;
+	}
+	if (!read_place(r, other, others) || !read_place(r, other + n, others))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint64_t word = half[i];
+
+		half[i] = word ? r->words->pairs[word - 1][0] : other[at];
+		half[n + i] = word ? r->words->pairs[word - 1][1] : other[n + at];
+		at += word == 0;
+	}
+	return true;
+}
+
+static bool
+read_numbers(Reader *r, uint32_t k, Arena *arena)
+{
+	int places = count_places(r->templates[k]);
+	uint32_t uses = r->uses[k];
+	bool uuid[MAX_TOKENS + 2] = {false};
+
 	if (places < 0)
 		return false;
-	r->numbers[k] = arena_alloc(arena, (size_t) places * r->uses[k] * 8);
+	r->numbers[k] = arena_alloc(arena, (size_t) places * uses * 8);
+	if (r->words != NULL)
+		mark_uuids(r->templates[k], uuid);
 	for (int j = 0; j < places; j++)
-		if (!read_part(&r->p, r->end, &part, &len) ||
-			!int_decode_u64(part, len, r->numbers[k] + (size_t) j * r->uses[k], r->uses[k], 0))
+	{
+		uint64_t *v = r->numbers[k] + (size_t) j * uses;
+
+		if (uuid[j] ? !read_uuids(r, v, uses) : !read_place(r, v, uses))
 			return false;
+		j += uuid[j];
+	}
 	return true;
 }
 
@@ -444,18 +535,40 @@ write_hex(char *dst, uint64_t v, unsigned digits, char letter)
 	return dst;
 }
 
+/* The digits of eight bytes, most significant first. */
+static inline void
+write_digits(char *dst, uint64_t v)
+{
+	uint64_t half[2] = {v >> 32, v & 0xFFFFFFFF};
+
+	for (int i = 0; i < 2; i++)
+	{
+		/* a digit a byte, the first of them in the lowest */
+		uint64_t x = __builtin_bswap64(half[i]) >> 32;
+
+		x = (x | x << 16) & UINT64_C(0x0000FFFF0000FFFF);
+		x = (x | x << 8) & UINT64_C(0x00FF00FF00FF00FF);
+		x = (x >> 4 | x << 8) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+		x += UINT64_C(0x3030303030303030) +
+			 ((x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101)) * ('a' - '0' - 10);
+		memcpy(dst + 8 * i, &x, 8);
+	}
+}
+
 static char *
 write_uuid(char *dst, uint64_t high, uint64_t low)
 {
-	dst = write_hex(dst, high >> 32, 8, 'a');
-	*dst++ = '-';
-	dst = write_hex(dst, high >> 16, 4, 'a');
-	*dst++ = '-';
-	dst = write_hex(dst, high, 4, 'a');
-	*dst++ = '-';
-	dst = write_hex(dst, low >> 48, 4, 'a');
-	*dst++ = '-';
-	return write_hex(dst, low, 12, 'a');
+	char digits[32];
+
+	write_digits(digits, high);
+	write_digits(digits + 16, low);
+	memcpy(dst, digits, 8);
+	dst[8] = dst[13] = dst[18] = dst[23] = '-';
+	memcpy(dst + 9, digits + 8, 4);
+	memcpy(dst + 14, digits + 12, 4);
+	memcpy(dst + 19, digits + 16, 4);
+	memcpy(dst + 24, digits + 20, 12);
+	return dst + UUID_TEXT;
 }
 
 /* dst has room for the template and 36 bytes a place. */
@@ -488,9 +601,10 @@ expand(Reader *r, uint32_t k, char *dst)
 }
 
 bool
-text_decode(const uint8_t *p, const uint8_t *end, Str *v, uint32_t n, size_t max_bytes, Arena *arena)
+text_decode(const uint8_t *p, const uint8_t *end, const CodecWords *words, Str *v, uint32_t n,
+			size_t max_bytes, Arena *arena)
 {
-	Reader r = {p, end};
+	Reader r = {.p = p, .end = end, .words = words};
 	size_t total = 0;
 	uint32_t escape = 0;
 

@@ -85,6 +85,7 @@ typedef enum LeafMode
 							 which of them. No blocks: the first, always (a function of the other leaf) */
 	LEAF_SHARED = 5,      /* attribute column held in the overflow leaf */
 	LEAF_FROM_TRACES = 6, /* trace ids, from LEVEL_TRACE */
+	LEAF_WORDS = 7,       /* strings by vector; the dictionary is the uuids they have in common */
 	LEAF_NMODES
 } LeafMode;
 
@@ -126,6 +127,7 @@ typedef struct Leaf
 	uint64_t *block; /* nvectors + 1 offsets; NULL until the index is read */
 	int64_t *zone_min, *zone_max;
 	Str *dict;            /* COL_BYTES */
+	CodecWords *words;    /* LEAF_WORDS */
 	int64_t *numbers;     /* COL_I64 */
 	uint32_t *cond_first; /* entries of the base's dictionary + 1 */
 	uint32_t *cond_codes;
@@ -140,7 +142,7 @@ leaf_has_dict(const Leaf *l)
 static inline bool
 leaf_has_blocks(const Leaf *l)
 {
-	return l->mode == LEAF_BLOCKS || leaf_has_dict(l) || (l->flags & LEAF_NULLS);
+	return l->mode == LEAF_BLOCKS || l->mode == LEAF_WORDS || leaf_has_dict(l) || (l->flags & LEAF_NULLS);
 }
 
 /* image_encode with the vector size and the compact form chosen by the caller: for tests. */

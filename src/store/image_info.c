@@ -211,6 +211,7 @@ leaf_encoding(Image *image, Leaf *leaf, char *dst, size_t size)
 		case LEAF_ZERO: snprintf(dst, size, "zero"); break;
 		case LEAF_CONST: snprintf(dst, size, "constant"); break;
 		case LEAF_BLOCKS: snprintf(dst, size, "%s", block_encoding(image, leaf)); break;
+		case LEAF_WORDS: snprintf(dst, size, "%u words, %s", leaf->ndict, block_encoding(image, leaf)); break;
 		case LEAF_DICT:
 			snprintf(dst, size, "dictionary of %u, %s", leaf->ndict, block_encoding(image, leaf));
 			break;

@@ -4,6 +4,8 @@
  */
 #include "store/image_write.h"
 
+/* Uuids that the blocks of a leaf refer to, at most: every reader of a block has to read them all. */
+#define MAX_WORDS (1u << 16)
 /* Numbers are tried as a dictionary of the image up to this many. */
 #define MAX_NUMBERS     4096
 #define MIN_COND_VALUES 64
@@ -70,7 +72,7 @@ put_nulls(Writer *w, const uint8_t *nulls, uint32_t lo, uint32_t hi)
 
 /* Values [lo, hi) of a series without dictionary; nothing when all are zero or empty. */
 static void
-put_values(Writer *w, const Series *s, uint32_t lo, uint32_t hi)
+put_values(Writer *w, const Leaf *leaf, const Series *s, uint32_t lo, uint32_t hi)
 {
 	uint32_t n = hi - lo;
 	size_t start = w->out->len;
@@ -85,7 +87,10 @@ put_values(Writer *w, const Series *s, uint32_t lo, uint32_t hi)
 
 		for (uint32_t i = 0; i < n; i++)
 			strs[i] = s->dict[s->codes[lo + i]];
-		codec_encode_bytes(strs, n, w->effort, w->out);
+		if (leaf->words != NULL)
+			codec_encode_bytes_words(strs, n, leaf->words, w->out);
+		else
+			codec_encode_bytes(strs, n, w->effort, w->out);
 	}
 	if (w->out->len == start + 1 &&
 		(w->out->p[start] == INT_ZERO || w->out->p[start] == FIXED_ZERO || w->out->p[start] == BYTES_EMPTY))
@@ -110,8 +115,8 @@ put_block(Writer *w, const Leaf *leaf, const Series *s, const uint32_t *codes, u
 		if (w->out->len == at + 1 && w->out->p[at] == INT_ZERO)
 			w->out->len = at;
 	}
-	else if (leaf->mode == LEAF_BLOCKS)
-		put_values(w, s, lo, hi);
+	else if (leaf->mode == LEAF_BLOCKS || leaf->mode == LEAF_WORDS)
+		put_values(w, leaf, s, lo, hi);
 	if (!nulls && w->out->len == start + 1 && (leaf->flags & LEAF_NULLS))
 		w->out->len = start;
 }
@@ -316,6 +321,28 @@ strings_repeat(Writer *w, const Coded *c)
 	return (uint64_t) c->ndict * each + code_bytes < (uint64_t) c->n * each * 7 / 8;
 }
 
+/* Strings as blocks; uuids that they have in common go in front of them, once. */
+static void
+write_strings(Writer *w, Leaf *leaf, const Series *s)
+{
+	uint32_t total = w->b->level[leaf->level].nrows;
+	CodecWords words;
+	size_t start = w->out->len;
+
+	leaf->mode = LEAF_BLOCKS;
+	if (w->effort == CODEC_SMALL && leaf->what != LEAF_OVERFLOW &&
+		codec_words_collect(s->dict, s->codes, s->n, total < MAX_WORDS ? total : MAX_WORDS, w->tmp, &words))
+	{
+		leaf->mode = LEAF_WORDS;
+		leaf->words = &words;
+		leaf->ndict = words.n;
+		codec_encode_fixed((const uint8_t *) words.pairs, words.n, sizeof(*words.pairs), CODEC_FAST, w->out);
+		leaf->dict_len = image_seal(w, start);
+	}
+	put_blocks(w, leaf, s, NULL);
+	leaf->words = NULL;
+}
+
 static void
 write_bytes(Writer *w, Leaf *leaf, const Series *s, const uint32_t **keep_codes)
 {
@@ -327,8 +354,7 @@ write_bytes(Writer *w, Leaf *leaf, const Series *s, const uint32_t **keep_codes)
 	image_code_bytes(s->codes, s->n, s->dict, s->ndict, w->effort == CODEC_SMALL, arena, &c);
 	if (leaf->what == LEAF_OVERFLOW || !strings_repeat(w, &c))
 	{
-		leaf->mode = LEAF_BLOCKS;
-		put_blocks(w, leaf, s, NULL);
+		write_strings(w, leaf, s);
 		return;
 	}
 	conditional = choose_cond(w, leaf, s, &c, image_code_entropy(&c, w->tmp) * 15 / 16, &cond);

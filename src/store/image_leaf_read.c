@@ -112,6 +112,29 @@ image_need_dict(Image *image, Leaf *leaf)
 		image_corrupt(image, "dictionary of a column");
 }
 
+/* The uuids that the blocks of a leaf refer to; NULL: none. */
+static const CodecWords *
+need_words(Image *image, Leaf *leaf)
+{
+	CodecWords *words;
+	uint64_t *pairs;
+	Str part;
+
+	if (leaf->mode != LEAF_WORDS || leaf->words != NULL)
+		return leaf->words;
+	image->counters.dicts_read++;
+	part = image_fetch_part(image, leaf->offset, leaf->dict_len, image->arena);
+	words = arena_alloc0(image->arena, sizeof(CodecWords));
+	pairs = arena_alloc(image->arena, ((size_t) leaf->ndict + 1) * sizeof(*words->pairs));
+	if (!codec_decode_fixed((const uint8_t *) part.p, part.len, (uint8_t *) pairs, leaf->ndict,
+							sizeof(*words->pairs)))
+		image_corrupt(image, "words of a column");
+	words->n = leaf->ndict;
+	words->pairs = (const uint64_t(*)[2]) pairs;
+	leaf->words = words;
+	return words;
+}
+
 void
 image_need_table(Image *image, Leaf *leaf)
 {
@@ -316,7 +339,7 @@ decode_strings(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *b
 		return;
 	}
 	c->codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
-	if (leaf->mode != LEAF_BLOCKS || block.len == 0)
+	if ((leaf->mode != LEAF_BLOCKS && leaf->mode != LEAF_WORDS) || block.len == 0)
 	{
 		memset(c->codes, 0, (size_t) n * sizeof(uint32_t));
 		c->dict = arena_alloc(vec->arena, sizeof(Str));
@@ -328,7 +351,8 @@ decode_strings(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *b
 		c->codes[i] = i;
 	c->dict = arena_alloc(vec->arena, (size_t) n * sizeof(Str));
 	c->ndict = n;
-	if (!codec_decode_bytes((const uint8_t *) block.p, block.len, c->dict, n, IMAGE_MAX_BYTES, vec->arena))
+	if (!codec_decode_bytes_words((const uint8_t *) block.p, block.len, need_words(vec->image, leaf), c->dict,
+								  n, IMAGE_MAX_BYTES, vec->arena))
 		image_corrupt(vec->image, "block of strings");
 }
 
@@ -365,7 +389,7 @@ image_decode_leaf(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base, Col
 	if (leaf->flags & LEAF_NULLS)
 		block = decode_nulls(vec, block, n, c);
 	/* a column whose other values are all the same has nulls only */
-	if (block.len > 0 && !leaf_has_dict(leaf) && leaf->mode != LEAF_BLOCKS)
+	if (block.len > 0 && !leaf_has_dict(leaf) && leaf->mode != LEAF_BLOCKS && leaf->mode != LEAF_WORDS)
 		image_corrupt(vec->image, "a constant column has values");
 	switch (c->kind)
 	{

@@ -152,6 +152,7 @@ mode_allowed(const Image *im, const Leaf *leaf)
 		case LEAF_ZERO: return leaf->what != LEAF_SHAPES;
 		case LEAF_CONST: return leaf->kind != COL_VOID && leaf->what != LEAF_SHAPES;
 		case LEAF_BLOCKS: return leaf->kind != COL_VOID && leaf->what != LEAF_SHAPES;
+		case LEAF_WORDS: return leaf->kind == COL_BYTES && leaf->what != LEAF_SHAPES;
 		case LEAF_DICT:
 		case LEAF_COND:
 			return (leaf->kind == COL_I64 || leaf->kind == COL_BYTES) && leaf->what != LEAF_OVERFLOW;
@@ -216,7 +217,7 @@ get_entry(Cursor *c, Leaf *leaf, uint64_t *offset)
 		if (!base_allowed(im, leaf))
 			image_corrupt(im, "a column leans on one it cannot lean on");
 	}
-	if (leaf_has_dict(leaf))
+	if (leaf_has_dict(leaf) || leaf->mode == LEAF_WORDS)
 	{
 		leaf->ndict = get_max(c, im->level[leaf->level].total, "length of a dictionary");
 		leaf->dict_len = get(c);

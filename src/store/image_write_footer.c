@@ -28,7 +28,7 @@ put_entry(const Writer *w, const Leaf *leaf, Buf *out)
 	}
 	if (leaf->mode == LEAF_COND)
 		buf_put_varint(out, leaf->base);
-	if (leaf_has_dict(leaf))
+	if (leaf_has_dict(leaf) || leaf->mode == LEAF_WORDS)
 	{
 		buf_put_varint(out, leaf->ndict);
 		buf_put_varint(out, leaf->dict_len);

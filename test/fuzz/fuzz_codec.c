@@ -16,12 +16,28 @@
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Words that blocks may refer to. */
+static const uint64_t pairs[8][2] = {{1, 2}, {3, 4}, {UINT64_MAX, 0}, {5, UINT64_MAX},
+									 {0, 0}, {6, 7}, {8, 9},          {1, 1}};
+static const CodecWords some_words = {.n = 8, .pairs = pairs};
+
+static void
+decode_strings(const uint8_t *p, size_t len, const CodecWords *words, uint32_t n, Arena *arena)
+{
+	Str *strs = arena_alloc(arena, n * sizeof(Str));
+	uint64_t sum = 0;
+
+	if (codec_decode_bytes_words(p, len, words, strs, n, MAX_BYTES, arena))
+		for (uint32_t i = 0; i < n; i++)
+			for (uint32_t k = 0; k < strs[i].len; k++)
+				sum += (uint8_t) strs[i].p[k];
+	if (sum == 1) /* the bytes have to be looked at */
+		arena_alloc(arena, 1);
+}
+
 static void
 decode(int kind, const uint8_t *p, size_t len, uint32_t n, Arena *arena)
 {
-	uint64_t sum = 0;
-	Str *strs;
-
 	codec_name(p, len);
 	switch (kind)
 	{
@@ -30,13 +46,8 @@ decode(int kind, const uint8_t *p, size_t len, uint32_t n, Arena *arena)
 		case 2: codec_decode_fixed(p, len, arena_alloc(arena, n * 16), n, 16); break;
 		case 3: codec_decode_fixed(p, len, arena_alloc(arena, n * 7), n, 7); break;
 		default:
-			strs = arena_alloc(arena, n * sizeof(Str));
-			if (codec_decode_bytes(p, len, strs, n, MAX_BYTES, arena))
-				for (uint32_t i = 0; i < n; i++)
-					for (uint32_t k = 0; k < strs[i].len; k++)
-						sum += (uint8_t) strs[i].p[k];
-			if (sum == 1) /* the bytes have to be looked at */
-				arena_alloc(arena, 1);
+			decode_strings(p, len, NULL, n, arena);
+			decode_strings(p, len, &some_words, n, arena);
 			break;
 	}
 }
@@ -66,6 +77,24 @@ round_trip_numbers(const uint8_t *p, uint32_t n, CodecEffort effort, Arena *aren
 	expect(codec_decode_fixed(out.p, out.len, (uint8_t *) back, n, 8) && memcmp(p, back, n * 8) == 0);
 }
 
+static void
+round_trip_words(const Str *v, Str *back, uint32_t n, size_t len, Arena *arena)
+{
+	uint32_t *codes = arena_alloc(arena, ((size_t) n + 1) * sizeof(uint32_t));
+	CodecWords words;
+	Buf out;
+
+	for (uint32_t i = 0; i < n; i++)
+		codes[i] = i;
+	if (!codec_words_collect(v, codes, n, 1000, arena, &words))
+		return;
+	buf_init(&out, arena, 0);
+	codec_encode_bytes_words(v, n, &words, &out);
+	expect(codec_decode_bytes_words(out.p, out.len, &words, back, n, len, arena));
+	for (uint32_t i = 0; i < n; i++)
+		expect(str_eq(v[i], back[i]));
+}
+
 /* Lines of the input as strings. */
 static void
 round_trip_strings(const uint8_t *p, size_t len, CodecEffort effort, Arena *arena)
@@ -88,6 +117,7 @@ round_trip_strings(const uint8_t *p, size_t len, CodecEffort effort, Arena *aren
 	expect(codec_decode_bytes(out.p, out.len, back, n, len, arena));
 	for (uint32_t i = 0; i < n; i++)
 		expect(str_eq(v[i], back[i]));
+	round_trip_words(v, back, n, len, arena);
 }
 
 int

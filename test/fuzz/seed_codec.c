@@ -93,6 +93,36 @@ seed_strings(const char *dir, Arena *a)
 	}
 }
 
+/* A path with one of the words that fuzz_codec knows, and a uuid of its own now and then. */
+static void
+seed_words(const char *dir, Arena *a)
+{
+	Str v[N];
+	uint32_t codes[N];
+	CodecWords words;
+	Buf out, lines;
+
+	buf_init(&out, a, 0);
+	buf_init(&lines, a, 0);
+	for (int i = 0; i < N; i++)
+	{
+		char text[128];
+		uint64_t half = i % 5 ? rnd(7) + 1 : (uint64_t) rnd(1u << 30) << 32;
+		int len = snprintf(text, sizeof(text), "/item/%08x-%04x-%04x-%04x-%012x/%d", (unsigned) (half >> 32),
+						   0, (unsigned) half, 0, (unsigned) half + 1, i);
+
+		v[i] = str_of(arena_dup(a, text, (size_t) len), (size_t) len);
+		codes[i] = (uint32_t) i;
+		buf_put(&lines, v[i].p, v[i].len);
+		buf_put_u8(&lines, '\n');
+	}
+	if (!codec_words_collect(v, codes, N, 8, a, &words))
+		exit(1);
+	codec_encode_bytes_words(v, N, &words, &out);
+	write_seed(dir, "words", 0, 0x80 + 1, out.p, out.len);
+	write_seed(dir, "word-lines", 0, 0x41, lines.p, lines.len);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -102,5 +132,6 @@ main(int argc, char **argv)
 		return 1;
 	seed_numbers(argv[1], a);
 	seed_strings(argv[1], a);
+	seed_words(argv[1], a);
 	return 0;
 }

@@ -73,6 +73,23 @@ plain_table(Arena *a)
 	return b;
 }
 
+/* Texts with uuids in common. */
+static Batch *
+words_table(Arena *a)
+{
+	static const Column kinds[] = {{.kind = COL_BYTES}};
+	Batch *b = batch_create_plain(a, 1, kinds, 200);
+
+	for (uint32_t i = 0; i < 200; i++)
+	{
+		char text[64];
+		int len = snprintf(text, sizeof(text), "/item/00000000-0000-4000-8000-%012x/%u", rnd(9), i);
+
+		b->level[LEVEL_SPAN].columns[0].dict[i] = str_of(arena_dup(a, text, (size_t) len), (size_t) len);
+	}
+	return b;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -85,6 +102,7 @@ main(int argc, char **argv)
 		rnd_span(bb, s, a, true);
 	write_images(argv[1], "random", builder_finish(bb), 40, a);
 	write_image(argv[1], "table", plain_table(a), CODEC_SMALL, a);
+	write_image(argv[1], "words", words_table(a), CODEC_SMALL, a);
 	seed_recording(argv[1], "hotrod", a);
 	seed_recording(argv[1], "bookinfo-istio", a);
 	seed_recording(argv[1], "mixed-real-small", a);

@@ -460,7 +460,122 @@ test_strings(void)
 		}
 }
 
+/* ---- words ---- */
+
+#define POOL 40
+
+/* Strings around uuids: of a pool, of their own, in lists of any length, broken ones, and in capitals. */
+static Str
+gen_uuid_string(int kind, char pool[POOL][40], uint32_t i)
+{
+	Str own = gen_string(5, i);
+	const char *a = pool[rnd() % POOL], *b = pool[rnd() % POOL];
+	char *p = arena_alloc(arena, 2048);
+	int n = 0;
+
+	switch (kind)
+	{
+		case 0:
+			n = snprintf(p, 2048, "/v2/tenants/%s/objects/%.36s?page=%d", a, own.p, (int) (rnd() % 30));
+			break;
+		case 1:
+			n = snprintf(p, 2048, "SELECT %0600d FROM t WHERE id IN (", 1);
+			for (uint32_t k = 0; k <= i % 7; k++)
+				n += snprintf(p + n, 2048 - (size_t) n, "'%s', ", pool[rnd() % POOL]);
+			n += snprintf(p + n, 2048 - (size_t) n, "NULL) LIMIT %d", (int) (rnd() % 100));
+			break;
+		case 2: n = snprintf(p, 2048, "%s%s%u", a, b, i); break;
+		case 3: n = snprintf(p, 2048, "%u-%.35s-%s %.20s", i, a, b, b); break;
+		default:
+			n = snprintf(p, 2048, "%s/%u", a, i);
+			for (int k = 0; i % 3 == 0 && k < n; k++)
+				p[k] = (char) (p[k] >= 'a' && p[k] <= 'f' ? p[k] - 32 : p[k]);
+			break;
+	}
+	return str_of(p, (size_t) n);
+}
+
+static void
+gen_pool(char pool[POOL][40])
+{
+	for (int i = 0; i < POOL; i++)
+		snprintf(pool[i], 40, "%.36s", gen_string(5, 0).p);
+}
+
+/* Blocks of 200 with the words of all; bytes with words and without. */
+static bool
+words_round_trip(const Str *v, uint32_t n, const CodecWords *words, size_t *with, size_t *without)
+{
+	static Str back[200];
+	CodecWords fewer = {.n = words->n / 2, .pairs = words->pairs};
+	bool same = true, refused = false;
+
+	*with = *without = 0;
+	for (uint32_t from = 0; from < n; from += 200)
+	{
+		Buf out, plain;
+		uint8_t *copy;
+
+		buf_init(&out, arena, 0);
+		buf_init(&plain, arena, 0);
+		codec_encode_bytes_words(v + from, 200, words, &out);
+		codec_encode_bytes(v + from, 200, CODEC_SMALL, &plain);
+		*with += out.len;
+		*without += plain.len;
+		copy = exact_copy(out.p, out.len);
+		same &= codec_decode_bytes_words(copy, out.len, words, back, 200, 1 << 20, arena);
+		for (uint32_t i = 0; same && i < 200; i++)
+			same = str_eq(v[from + i], back[i]);
+		if (*out.p == BYTES_WORDS)
+		{
+			same &= !codec_decode_bytes(copy, out.len, back, 200, 1 << 20, arena);
+			refused |= !codec_decode_bytes_words(copy, out.len, &fewer, back, 200, 1 << 20, arena);
+		}
+		free(copy);
+	}
+	return same && refused == (*with < *without);
+}
+
+static void
+test_words(void)
+{
+	static Str v[2000];
+	static uint32_t codes[2000];
+	static char pool[POOL][40];
+	CodecWords words;
+	size_t with, without;
+	bool same;
+
+	gen_pool(pool);
+	for (int kind = 0; kind <= 4; kind++)
+	{
+		for (uint32_t i = 0; i < 2000; i++)
+		{
+			v[i] = gen_uuid_string(kind, pool, i);
+			codes[i] = i;
+		}
+		ok(codec_words_collect(v, codes, 2000, 1000, arena, &words) && words.n == POOL,
+		   "strings of kind %d have %u words in common", kind, words.n);
+		same = words_round_trip(v, 2000, &words, &with, &without);
+		/* strings of kind 3 are of too many templates */
+		ok(same && (kind == 3 ? with == without : with < without),
+		   "kind %d: they come back, %zu bytes with words, %zu without", kind, with, without);
+		arena_reset(arena);
+	}
+	for (uint32_t i = 0; i < 2000; i++)
+		v[i] = gen_string(5, i);
+	ok(!codec_words_collect(v, codes, 2000, 1000, arena, &words), "uuids that occur once are no words");
+	for (uint32_t i = 0; i < 2000; i++)
+		v[i] = gen_uuid_string(0, pool, i);
+	ok(codec_words_collect(v, codes, 2000, 7, arena, &words) && words.n == 7, "no more words than asked for");
+	ok(!codec_words_collect(v, codes, 0, 7, arena, &words), "no strings have no words");
+	arena_reset(arena);
+}
+
 /* ---- damage ---- */
+
+/* What damaged blocks are decoded with. */
+static CodecWords damage_words;
 
 static void
 damage(uint8_t *block, size_t len, uint32_t n, int kind)
@@ -471,14 +586,15 @@ damage(uint8_t *block, size_t len, uint32_t n, int kind)
 	static Str strs[300];
 	uint8_t *copy = exact_copy(block, len);
 
-	for (int way = 0; way < 4; way++)
+	for (int way = 0; way < 5; way++)
 		switch (way)
 		{
 			case 0: codec_decode_i64(copy, len, i64, n); break;
 			case 1: codec_decode_u32(copy, len, u32, n); break;
 			case 2: codec_decode_fixed(copy, len, fixed, n, 16); break;
 			default:
-				if (codec_decode_bytes(copy, len, strs, n, 100000, arena))
+				if (codec_decode_bytes_words(copy, len, way == 3 ? NULL : &damage_words, strs, n, 100000,
+											 arena))
 					for (uint32_t i = 0; i < n; i++)
 						kind += strs[i].len ? strs[i].p[strs[i].len - 1] : 0;
 		}
@@ -506,6 +622,28 @@ damage_all(const Buf *out, uint32_t n)
 		damage(block, at, n, 0);
 	}
 	free(block);
+}
+
+static void
+damage_all_words(void)
+{
+	static char pool[POOL][40];
+	static Str v[200];
+	static uint32_t codes[200];
+	Arena *own = arena_create(NULL, 0);
+	Buf out;
+
+	gen_pool(pool);
+	for (uint32_t i = 0; i < 200; i++)
+	{
+		v[i] = gen_uuid_string(0, pool, i);
+		codes[i] = i;
+	}
+	ok(codec_words_collect(v, codes, 200, 200, own, &damage_words), "words for damaged blocks");
+	buf_init(&out, own, 0);
+	codec_encode_bytes_words(v, 40, &damage_words, &out);
+	damage_all(&out, 40);
+	arena_destroy(own);
 }
 
 static void
@@ -540,6 +678,7 @@ test_damage(void)
 		codec_encode_bytes(s, 60, CODEC_SMALL, &out);
 		damage_all(&out, 60);
 	}
+	damage_all_words();
 	ok(true, "damaged blocks are refused or decode within bounds");
 }
 
@@ -635,6 +774,7 @@ main(void)
 	test_narrow_overflow();
 	test_fixed();
 	test_strings();
+	test_words();
 	test_damage();
 	test_hashes();
 	test_bloom();

@@ -363,6 +363,53 @@ test_any_table(void)
 	arena_destroy(arena);
 }
 
+/* ---- words ---- */
+
+/* Paths with one of nine uuids in each, and nulls. */
+static Batch *
+uuid_table(Arena *arena, uint32_t n)
+{
+	static const Column kinds[] = {{.kind = COL_BYTES}};
+	Batch *b = batch_create_plain(arena, 1, kinds, n);
+	Column *c = b->level[LEVEL_SPAN].columns;
+
+	rng_state = 6;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		char text[80];
+		int len = snprintf(text, sizeof(text), "/item/6a0f34b1-0000-4000-8000-%012x/%u", rnd(9), i);
+
+		if (i % 50 == 49)
+			column_set_null(arena, c, i);
+		else
+			c->dict[i] = str_of(arena_dup(arena, text, (size_t) len), (size_t) len);
+	}
+	return b;
+}
+
+static void
+test_words(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+	ImageSummary summary;
+	LeafInfo info;
+	Memory m;
+	Buf out;
+
+	try_all(uuid_table(arena, 3000), "texts with uuids in common");
+	buf_init(&out, arena, 0);
+	image_encode(uuid_table(arena, 3000), CODEC_SMALL, &out, &summary);
+	if (setjmp(m.escape) != 0)
+	{
+		ok(false, "%s", m.what);
+		return;
+	}
+	image_leaf_info(open_memory(&m, out.p, out.len, arena), 0, &info);
+	ok(strncmp(info.encoding, "9 words, ", 9) == 0, "uuids in common are kept once");
+	ok(out.len < 3000 * 2, "a path takes %.2f bytes", out.len / 3000.0);
+	arena_destroy(arena);
+}
+
 /* ---- many keys ---- */
 
 static Batch *
@@ -760,6 +807,7 @@ test_damage(void)
 	damage(sorted(arena, random_spans(arena, 30)), &compact, "random spans");
 	damage(random_spans(arena, 5), &fast, "spans as they came");
 	damage(any_table(arena, 60), &compact, "any table");
+	damage(uuid_table(arena, 120), &compact, "texts with uuids in common");
 	damage(sorted(arena, shuffled_keys(arena, 100)), &compact, "attributes in changing order");
 	arena_destroy(arena);
 }
@@ -863,6 +911,7 @@ main(void)
 	test_trees();
 	test_nulls_in_spans();
 	test_any_table();
+	test_words();
 	test_many_keys();
 	test_orders();
 	test_heavy_rows();
