@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "miscadmin.h"
 #include "retain/retain.h"
+#include "store/kept.h"
 #include "traceql/plan.h"
 #include "worker/worker.h"
 
@@ -23,6 +24,7 @@ void
 _PG_init(void)
 {
 	store_init();
+	kept_define_settings();
 	am_init();
 	merge_define_settings();
 	plan_init();

@@ -53,7 +53,15 @@ extern Size recent_head_bytes(bool has_range);
 /* Reads a recent batch by the chunk; rel and snapshot stay while it is used. */
 typedef struct RecentReader RecentReader;
 extern RecentReader *recent_reader(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena);
+/* Go on with another opening of the same table, under a snapshot that sees the batch, too. */
+extern void recent_reader_bind(RecentReader *r, Relation rel, Snapshot snapshot);
 extern void recent_reader_copy(RecentReader *r, uint64 off, uint32 len, uint8 *dst);
+
+/* store_open(), and what the image reads from, which can be given another opening of the table. */
+typedef struct UnitSource UnitSource;
+extern Image *store_open_source(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena,
+								UnitSource **source);
+extern void store_source_bind(UnitSource *source, Relation rel, Snapshot snapshot);
 
 /* An image; of a recent batch, whose bytes are at hand. store_open() for everybody else. */
 extern Image *store_open_bytes(Relation rel, const StoreUnit *unit, const uint8 *image, Arena *arena);

@@ -129,6 +129,13 @@ recent_reader(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *are
 	return r;
 }
 
+void
+recent_reader_bind(RecentReader *r, Relation rel, Snapshot snapshot)
+{
+	r->rel = rel;
+	r->snapshot = snapshot;
+}
+
 static void
 fetch(RecentReader *r, uint32 from, uint32 to)
 {

@@ -15,6 +15,8 @@ extern BlockNumber segment_copy(Relation from, const StoreUnit *unit, Relation t
 /* Reads one segment; everything is allocated in arena. rel stays open while it is used. */
 typedef struct SegmentReader SegmentReader;
 extern SegmentReader *segment_reader(Relation rel, const StoreUnit *unit, Arena *arena);
+/* Go on with another opening of the same table. */
+extern void segment_reader_bind(SegmentReader *r, Relation rel);
 /* Copies [off, off + len) of the image; raises when the pages are not what the directory says. */
 extern void segment_read(SegmentReader *r, uint64 off, uint32 len, uint8 *dst);
 extern BlockNumber segment_nblocks(uint64 bytes);

@@ -4,28 +4,38 @@
  *
  * Readers ask for many small pieces that lie close together, so the pages copied last are kept: a page is
  * touched once however many blocks of a column it holds. Pages are immutable, so copies cannot go stale.
+ * The copies are the process's, whichever reader made them, so that readers may stay open by the hundred.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "utils/memutils.h"
 #include "store/format.h"
 #include "store/segment.h"
 
 /* How far ahead of the page being copied the kernel is told. */
 #define PREFETCH_BLOCKS 32
 
-/* Pages kept; a page's place is its number modulo this. */
+/* Pages kept; a page's place follows from its number and its reader's. */
 #define CACHE_PAGES 64
 
 struct SegmentReader
 {
 	Relation rel;
 	StoreUnit unit;
-	Arena *arena;
-	BlockNumber kept[CACHE_PAGES]; /* page of the segment, or InvalidBlockNumber */
-	uint8 *pages[CACHE_PAGES];     /* SEGMENT_PAGE_BYTES each, allocated when first used */
+	uint64 number; /* no other reader of this process ever had it; not 0 */
 };
+
+typedef struct KeptPage
+{
+	uint64 reader; /* 0: nothing is kept here */
+	BlockNumber index;
+	uint8 *bytes; /* SEGMENT_PAGE_BYTES, allocated when first used */
+} KeptPage;
+
+static KeptPage cache[CACHE_PAGES];
+static uint64 readers;
 
 SegmentReader *
 segment_reader(Relation rel, const StoreUnit *unit, Arena *arena)
@@ -34,10 +44,28 @@ segment_reader(Relation rel, const StoreUnit *unit, Arena *arena)
 
 	r->rel = rel;
 	r->unit = *unit;
-	r->arena = arena;
-	for (int i = 0; i < CACHE_PAGES; i++)
-		r->kept[i] = InvalidBlockNumber;
+	r->number = ++readers;
 	return r;
+}
+
+void
+segment_reader_bind(SegmentReader *r, Relation rel)
+{
+	r->rel = rel;
+}
+
+static KeptPage *
+place_of(const SegmentReader *r, BlockNumber index)
+{
+	return &cache[(index + r->number * 29) % CACHE_PAGES];
+}
+
+static bool
+is_kept(const SegmentReader *r, BlockNumber index)
+{
+	const KeptPage *place = place_of(r, index);
+
+	return place->reader == r->number && place->index == index;
 }
 
 /* Bytes of the image on a page of the segment. */
@@ -67,25 +95,26 @@ copy_page(const SegmentReader *r, BlockNumber index, uint8 *dst)
 }
 
 static const uint8 *
-kept_page(SegmentReader *r, BlockNumber index)
+kept_page(const SegmentReader *r, BlockNumber index)
 {
-	uint32 slot = index % CACHE_PAGES;
+	KeptPage *place = place_of(r, index);
 
-	if (r->kept[slot] == index)
-		return r->pages[slot];
-	if (r->pages[slot] == NULL)
-		r->pages[slot] = arena_alloc(r->arena, SEGMENT_PAGE_BYTES);
-	r->kept[slot] = InvalidBlockNumber;
-	copy_page(r, index, r->pages[slot]);
-	r->kept[slot] = index;
-	return r->pages[slot];
+	if (is_kept(r, index))
+		return place->bytes;
+	if (place->bytes == NULL)
+		place->bytes = MemoryContextAlloc(TopMemoryContext, SEGMENT_PAGE_BYTES);
+	place->reader = 0;
+	copy_page(r, index, place->bytes);
+	place->index = index;
+	place->reader = r->number;
+	return place->bytes;
 }
 
 static void
 prefetch(const SegmentReader *r, BlockNumber index, BlockNumber last)
 {
 	for (; index <= last; index++)
-		if (r->kept[index % CACHE_PAGES] != index)
+		if (!is_kept(r, index))
 			PrefetchBuffer(r->rel, MAIN_FORKNUM, r->unit.block + index);
 }
 
@@ -108,7 +137,7 @@ segment_read(SegmentReader *r, uint64 off, uint32 len, uint8 *dst)
 		if (i % PREFETCH_BLOCKS == 0)
 			prefetch(r, index + 1, Min(last, index + PREFETCH_BLOCKS));
 		/* Whole pages within a long read are not asked for again. */
-		if (n == page_bytes(&r->unit, index) && r->kept[index % CACHE_PAGES] != index)
+		if (n == page_bytes(&r->unit, index) && !is_kept(r, index))
 			copy_page(r, index, dst);
 		else
 			memcpy(dst, kept_page(r, index) + skip, n);

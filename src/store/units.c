@@ -125,14 +125,14 @@ store_estimate(Relation rel, Snapshot snapshot)
 
 /* ---- image sources ---- */
 
-typedef struct UnitSource
+struct UnitSource
 {
 	Relation rel;
 	StoreUnit unit;
 	SegmentReader *segment; /* segments */
 	RecentReader *recent;   /* recent batches, or */
 	const uint8 *image;     /* their bytes */
-} UnitSource;
+};
 
 static void
 source_read(void *ctx, uint64_t off, uint32_t len, uint8_t *dst)
@@ -162,33 +162,58 @@ source_corrupt(void *ctx, const char *what)
 						   (unsigned long long) s->unit.id, RelationGetRelationName(s->rel), what)));
 }
 
-static Image *
-open_source(Relation rel, const StoreUnit *unit, RecentReader *recent, const uint8 *image, Arena *arena)
+static UnitSource *
+make_source(Relation rel, const StoreUnit *unit, Arena *arena)
 {
 	UnitSource *s = arena_alloc0(arena, sizeof(UnitSource));
-	ImageSource source = {source_read, source_corrupt, s, unit->bytes};
 
 	s->rel = rel;
 	s->unit = *unit;
-	s->recent = recent;
-	s->image = image;
 	if (unit->kind == UNIT_SEGMENT)
 		s->segment = segment_reader(rel, unit, arena);
+	return s;
+}
+
+static Image *
+open_source(UnitSource *s, Arena *arena)
+{
+	ImageSource source = {source_read, source_corrupt, s, s->unit.bytes};
+
 	return image_open(&source, arena);
 }
 
 Image *
 store_open_bytes(Relation rel, const StoreUnit *unit, const uint8 *image, Arena *arena)
 {
-	return open_source(rel, unit, NULL, image, arena);
+	UnitSource *s = make_source(rel, unit, arena);
+
+	s->image = image;
+	return open_source(s, arena);
+}
+
+Image *
+store_open_source(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena, UnitSource **source)
+{
+	*source = make_source(rel, unit, arena);
+	if (unit->kind == UNIT_RECENT)
+		(*source)->recent = recent_reader(rel, snapshot, unit, arena);
+	return open_source(*source, arena);
+}
+
+void
+store_source_bind(UnitSource *source, Relation rel, Snapshot snapshot)
+{
+	source->rel = rel;
+	if (source->segment)
+		segment_reader_bind(source->segment, rel);
+	if (source->recent)
+		recent_reader_bind(source->recent, rel, snapshot);
 }
 
 Image *
 store_open(Relation rel, Snapshot snapshot, const StoreUnit *unit, Arena *arena)
 {
-	RecentReader *recent = NULL;
+	UnitSource *source;
 
-	if (unit->kind == UNIT_RECENT)
-		recent = recent_reader(rel, snapshot, unit, arena);
-	return open_source(rel, unit, recent, NULL, arena);
+	return store_open_source(rel, snapshot, unit, arena, &source);
 }

@@ -1,6 +1,7 @@
 /*
  * newest.h
- *	  The newest of things offered, by start: what a search with max_traces keeps.
+ *	  The newest of things offered, by start: what a search with max_traces keeps. Of those
+ *	  that start at the same instant smaller ids come first, so that the order of offers does not matter.
  *
  * Things are chunks of memory that belong to the heap from newest_add on: it frees those that newer ones
  * push out, and hands the others back one by one.
@@ -13,6 +14,7 @@
 typedef struct NewestItem
 {
 	uint64 start;
+	uint8 id[16];
 	void *what;
 } NewestItem;
 
@@ -22,13 +24,15 @@ typedef struct Newest
 	uint32 max;
 	uint32 n;
 	uint32 cap;
-	NewestItem *heap; /* none is newer than its children: the oldest is first */
+	NewestItem *heap; /* no item is newer than its children: the oldest is first */
 } Newest;
 
 extern Newest *newest_create(MemoryContext context, uint32 max);
-/* Would something with this start be kept? Ask before newest_add. */
+/* Might something with this start be kept? */
 extern bool newest_wants(const Newest *newest, uint64 start);
-extern void newest_add(Newest *newest, uint64 start, void *what);
+/* Would this trace be kept? Ask before newest_add. */
+extern bool newest_wants_trace(const Newest *newest, uint64 start, const uint8 *id);
+extern void newest_add(Newest *newest, uint64 start, const uint8 *id, void *what);
 /* Take the oldest out; NULL when there is none. */
 extern void *newest_pop_oldest(Newest *newest);
 

@@ -25,10 +25,10 @@ struct Reader
 	int next;                  /* of those */
 	uint64 number;             /* of the unit's dictionaries */
 	SourceUnit *unit;
-	Image *image;  /* the one at hand */
+	Kept *kept; /* the image at hand */
+	Image *image;
 	uint32 vector; /* how many of it have been looked at */
-	MemoryContext image_context;
-	Arena *arena; /* of the vector at hand */
+	Arena *arena;  /* of the vector at hand */
 };
 
 Reader *
@@ -62,11 +62,9 @@ close_image(Reader *reader)
 {
 	if (!reader->image)
 		return;
-	reader->source->bytes_read += image_counters(reader->image).bytes_read;
-	reader->image = NULL;
 	arena_reset(reader->arena);
-	MemoryContextDelete(reader->image_context);
-	reader->image_context = NULL;
+	reader->source->bytes_read += keeper_close(reader->source->keeper, reader->kept);
+	reader->image = NULL;
 }
 
 static bool
@@ -85,16 +83,15 @@ unit_wanted(const Reader *reader, const SourceUnit *unit)
 
 /* false: no row of it is asked for. */
 static bool
-open_image(Reader *reader, SourceUnit *unit, bool anyway)
+open_image(Reader *reader, SourceUnit *unit)
 {
 	reader->unit = unit;
 	if (is_segment(reader))
 		reader->counters.vectors += unit->unit.summary.nvectors;
-	if (!anyway && !unit_wanted(reader, unit))
+	if (!unit_wanted(reader, unit))
 		return false;
-	reader->image_context = AllocSetContextCreate(reader->context, "traceql segment", ALLOCSET_DEFAULT_SIZES);
-	reader->image =
-		store_open(unit->rel, reader->source->snapshot, &unit->unit, store_arena(reader->image_context));
+	reader->kept = keeper_open(reader->source->keeper, unit->rel, reader->source->snapshot, &unit->unit);
+	reader->image = reader->kept->image;
 	reader->vector = 0;
 	reader->number++;
 	if (is_segment(reader))
@@ -157,7 +154,7 @@ join_image(Reader *reader)
 	if (best < 0)
 		return false;
 	reader->next = best + 1;
-	(void) open_image(reader, unit_at(reader, best), false);
+	(void) open_image(reader, unit_at(reader, best));
 	reader->counters = counters; /* whoever began it has counted it */
 	return true;
 }
@@ -171,7 +168,7 @@ open_dealt(Reader *reader)
 		(i = pg_atomic_fetch_add_u32(&reader->deal->unit, 1)) >= (uint32) reader->nunits)
 		return join_image(reader);
 	reader->next = (int) i + 1;
-	if (!open_image(reader, unit_at(reader, (int) i), false))
+	if (!open_image(reader, unit_at(reader, (int) i)))
 		pg_atomic_write_u32(&reader->deal->vector[i], PG_INT32_MAX);
 	return true;
 }
@@ -203,7 +200,7 @@ open_next(Reader *reader)
 		return open_dealt(reader);
 	if (reader->next >= reader->nunits)
 		return false;
-	(void) open_image(reader, unit_at(reader, reader->next++), false);
+	(void) open_image(reader, unit_at(reader, reader->next++));
 	return true;
 }
 
@@ -369,42 +366,6 @@ reader_next(Reader *reader, ReaderUnit *out)
 	return found;
 }
 
-void
-reader_again(Reader *reader, uint64 place, ReaderUnit *out)
-{
-	MemoryContext old = MemoryContextSwitchTo(reader->context);
-	ReaderCounters counters = reader->counters;
-	int image = (int) (place >> 32);
-	uint32 v = (uint32) place;
-
-	if (!reader->image || reader->next != image)
-	{
-		close_image(reader);
-		reader->next = image;
-		(void) open_image(reader, unit_at(reader, image - 1), true);
-	}
-	arena_reset(reader->arena);
-	*out = (ReaderUnit){.source = reader->number, .place = place};
-	out->batch = image_vector(reader->image, v, reader->arena);
-	if (!reader->request.spans && is_segment(reader))
-		out->batch = source_filter(reader->unit, image_vector_info(reader->image, v)->first_row, out->batch,
-								   reader->arena);
-	reader->counters = counters;
-	MemoryContextSwitchTo(old);
-}
-
-void
-reader_gather_again(Reader *reader, const uint8 *ids, uint32 n)
-{
-	close_image(reader);
-	reader->deal = NULL;
-	reader->next = reader->nunits;
-	if (!reader->split)
-		return;
-	split_select(reader->split, ids, n);
-	reader->split_done = false;
-}
-
 /* ---- one of several readers ---- */
 
 const SplitSet *
@@ -466,8 +427,6 @@ reader_counters(const Reader *reader)
 	ReaderCounters c = reader->counters;
 
 	c.bytes_read = reader->source->bytes_read;
-	if (reader->image)
-		c.bytes_read += image_counters(reader->image).bytes_read;
 	return c;
 }
 

@@ -79,11 +79,6 @@ typedef struct Reader Reader;
 extern Reader *reader_begin(Source *source, const ReaderRequest *request);
 /* false: there are no more. */
 extern bool reader_next(Reader *reader, ReaderUnit *unit);
-/* Read the vector at a place once more. skip is not set. */
-extern void reader_again(Reader *reader, uint64 place, ReaderUnit *unit);
-/* Of the traces gathered from several images, let reader_next() give these again: n ids of 16 bytes, sorted.
- */
-extern void reader_gather_again(Reader *reader, const uint8 *ids, uint32 n);
 /*
  * Sharing, before the first reader_next(), see parallel.h; only without request.image. By traces, the one
  * reader that has found the split traces (reader_prepare; NULL: there are none) also gathers them, after

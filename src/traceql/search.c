@@ -6,7 +6,7 @@
 
 #include "traceql/newest.h"
 #include "traceql/query.h"
-#include "traceql/reader.h"
+#include "traceql/walk.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -22,7 +22,7 @@ struct TraceqlSearch
 	TraceqlRun *run;
 	Snapshot snapshot;
 	Source *source;
-	Reader *reader;
+	Walk *walk;
 	Arena *scratch;
 
 	/* answers */
@@ -35,8 +35,7 @@ struct TraceqlSearch
 	/* few newest traces: found first, built when it is known which they are */
 	bool recall;
 	bool recalling;
-	uint64 place; /* of the unit at hand */
-	Batch *batch; /* its rows */
+	Batch *batch; /* of the unit at hand */
 	TraceqlCounters counted;
 };
 
@@ -46,8 +45,7 @@ struct TraceqlSearch
 /* A match that has not been built. */
 typedef struct Hit
 {
-	uint64 start;
-	uint64 place;
+	WalkPlace place;
 	uint8 id[16];
 } Hit;
 
@@ -120,28 +118,26 @@ new_enough(const TraceqlSearch *search, uint64 start)
 }
 
 static bool
-want_trace(void *ctx, const uint8_t *trace_id, int64_t start, int64_t duration)
+want_trace(void *ctx, uint32_t trace, const uint8_t *trace_id, int64_t start)
 {
 	TraceqlSearch *search = ctx;
 	Hit *hit;
 
 	if (search->request.visit)
 	{
-		search->request.visit(search->request.visit_ctx, search->batch,
-							  (uint32) batch_find_trace(search->batch, trace_id));
+		search->request.visit(search->request.visit_ctx, search->batch, trace);
 		return false;
 	}
-	if (search->recalling)
+	if (search->recalling || !search->newest)
 		return true;
-	if (!new_enough(search, (uint64) start))
+	if (!newest_wants_trace(search->newest, (uint64) start, trace_id))
 		return false;
 	if (!search->recall)
 		return true;
 	hit = MemoryContextAlloc(search->context, sizeof(Hit));
-	hit->start = (uint64) start;
-	hit->place = search->place;
+	hit->place = walk_place(search->walk, trace);
 	memcpy(hit->id, trace_id, sizeof(hit->id));
-	newest_add(search->newest, hit->start, hit);
+	newest_add(search->newest, (uint64) start, trace_id, hit);
 	return false;
 }
 
@@ -167,7 +163,7 @@ take_trace(void *ctx, const MatchTrace *trace)
 	MatchTrace *copy = match_trace_copy(trace, MemoryContextAllocHuge(context, match_trace_size(trace)));
 
 	if (search->newest && !search->recalling)
-		newest_add(search->newest, (uint64) copy->start, copy);
+		newest_add(search->newest, (uint64) copy->start, copy->trace_id, copy);
 	else
 		push_queue(search, copy);
 }
@@ -175,10 +171,12 @@ take_trace(void *ctx, const MatchTrace *trace)
 static int
 newest_first(const void *a, const void *b)
 {
-	uint64 x = (uint64) (*(MatchTrace *const *) a)->start;
-	uint64 y = (uint64) (*(MatchTrace *const *) b)->start;
+	const MatchTrace *x = *(MatchTrace *const *) a;
+	const MatchTrace *y = *(MatchTrace *const *) b;
 
-	return (x < y) - (x > y);
+	if (x->start != y->start)
+		return (uint64) x->start > (uint64) y->start ? -1 : 1;
+	return memcmp(x->trace_id, y->trace_id, 16);
 }
 
 static void
@@ -212,79 +210,81 @@ static void
 begin_reading(TraceqlSearch *search)
 {
 	const TraceqlRequest *r = &search->request;
-	ReaderRequest request = {.has_from = r->has_from,
-							 .has_to = r->has_to,
-							 .from = r->from,
-							 .to = r->to,
-							 .wanted = range_asked,
-							 .ctx = search,
-							 .run = search->run,
-							 .need = traceql_plan_facts(search->plan)->need,
-							 .newest = r->max_traces > 0};
+	WalkRequest request = {.has_from = r->has_from,
+						   .has_to = r->has_to,
+						   .from = r->from,
+						   .to = r->to,
+						   .wanted = range_asked,
+						   .ctx = search,
+						   .run = search->run,
+						   .need = traceql_plan_facts(search->plan)->need,
+						   .newest = r->max_traces > 0};
 
 	search->source = source_open(search->context, search->snapshot, r->tenant);
-	search->reader = reader_begin(search->source, &request);
+	search->walk = walk_begin(search->source, &request);
 }
 
 static void
-run_unit(TraceqlSearch *search, const ReaderUnit *unit, const uint8 *skip)
+run_unit(TraceqlSearch *search, const TraceqlUnit *unit)
 {
 	MatchSink sink = {search, want_trace, take_trace};
 
 	query_check_memory(search->context);
-	search->place = unit->place;
 	search->batch = unit->batch;
-	traceql_run_unit(search->run, unit->batch, unit->source, skip, search->scratch, &sink);
+	traceql_run_unit(search->run, unit, search->scratch, &sink);
 	arena_reset(search->scratch);
 }
 
 static bool
 run_next(TraceqlSearch *search)
 {
-	ReaderUnit unit;
+	TraceqlUnit unit;
 
-	if (traceql_plan_facts(search->plan)->nothing || !reader_next(search->reader, &unit))
+	if (traceql_plan_facts(search->plan)->nothing || !walk_next(search->walk, &unit))
 		return false;
-	run_unit(search, &unit, unit.skip);
+	run_unit(search, &unit);
 	return true;
 }
 
 /* ---- building the newest ---- */
 
-/* By place, then by id: units in order, and ids of gathered traces sorted. */
+/* By place; traces of a vector then by id, as they are there. */
 static int
 compare_hits(const void *a, const void *b)
 {
 	const Hit *x = *(Hit *const *) a;
 	const Hit *y = *(Hit *const *) b;
 
-	if (x->place != y->place)
-		return x->place < y->place ? -1 : 1;
+	if (x->place.image != y->place.image)
+		return x->place.image < y->place.image ? -1 : 1;
+	if (x->place.at != y->place.at)
+		return x->place.at < y->place.at ? -1 : 1;
 	return memcmp(x->id, y->id, sizeof(x->id));
 }
 
 static void
 recall_gathered(TraceqlSearch *search, Hit **hits, uint32 n)
 {
-	uint8 *ids = palloc(n * 16);
-	ReaderUnit unit;
+	uint32 *traces = palloc(n * sizeof(uint32));
+	TraceqlUnit unit;
 
 	for (uint32 i = 0; i < n; i++)
-		memcpy(ids + 16 * i, hits[i]->id, 16);
-	reader_gather_again(search->reader, ids, n);
-	while (reader_next(search->reader, &unit))
-		run_unit(search, &unit, NULL);
+		traces[i] = hits[i]->place.at;
+	walk_gather(search->walk, traces, n);
+	while (walk_next(search->walk, &unit))
+		run_unit(search, &unit);
+	pfree(traces);
 }
 
 /* The hits of one vector: everything else in it is skipped. */
 static void
 recall_vector(TraceqlSearch *search, Hit **hits, uint32 n)
 {
-	ReaderUnit unit;
+	TraceqlUnit unit;
 	uint32 ntraces;
 	uint8 *skip;
 
-	reader_again(search->reader, hits[0]->place, &unit);
+	walk_again(search->walk, hits[0]->place.image, hits[0]->place.at, &unit);
 	ntraces = unit.batch->level[LEVEL_TRACE].nrows;
 	skip = palloc(ntraces + 1);
 	memset(skip, 1, ntraces);
@@ -295,8 +295,15 @@ recall_vector(TraceqlSearch *search, Hit **hits, uint32 n)
 		if (t >= 0)
 			skip[t] = 0;
 	}
-	run_unit(search, &unit, skip);
+	unit.skip = skip;
+	run_unit(search, &unit);
 	pfree(skip);
+}
+
+static bool
+same_unit(const Hit *a, const Hit *b)
+{
+	return a->place.image == b->place.image && (a->place.image == 0 || a->place.at == b->place.at);
 }
 
 /* Build the hits that were kept, reading only the units they are in. */
@@ -313,10 +320,10 @@ recall(TraceqlSearch *search)
 	qsort(hits, n, sizeof(Hit *), compare_hits);
 	for (uint32 from = 0, to; from < n; from = to)
 	{
-		for (to = from + 1; to < n && hits[to]->place == hits[from]->place; to++)
+		for (to = from + 1; to < n && same_unit(hits[from], hits[to]); to++)
 			;
-		/* Gathered traces come first: their place is 0. */
-		if (hits[from]->place == 0)
+		/* Traces put together come first. */
+		if (hits[from]->place.image == 0)
 			recall_gathered(search, hits + from, to - from);
 		else
 			recall_vector(search, hits + from, to - from);
@@ -386,7 +393,7 @@ TraceqlSearchCounters
 traceql_search_counters(const TraceqlSearch *search)
 {
 	const TraceqlCounters *run = search->recalling ? &search->counted : traceql_run_counters(search->run);
-	TraceqlSearchCounters c = {.read = reader_counters(search->reader)};
+	TraceqlSearchCounters c = {.read = walk_counters(search->walk)};
 
 	c.traces_matched = run->traces_matched;
 	c.spans_matched = run->spans_matched;
@@ -398,7 +405,7 @@ traceql_search_counters(const TraceqlSearch *search)
 void
 traceql_search_end(TraceqlSearch *search)
 {
-	reader_end(search->reader);
+	walk_end(search->walk);
 	source_close(search->source);
 	UnregisterSnapshot(search->snapshot);
 	MemoryContextDelete(search->context);

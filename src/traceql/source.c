@@ -135,6 +135,7 @@ source_open(MemoryContext context, Snapshot snapshot, const char *tenant)
 
 	source->context = context;
 	source->snapshot = snapshot;
+	source->keeper = keeper_create(context);
 	source->tenant = tenant;
 	open_leaves(source, parent);
 	for (int i = 0; i < source->nrels; i++)

@@ -7,7 +7,7 @@
 #define TEMPO_TRACEQL_SOURCE_H
 
 #include "postgres.h"
-#include "store/store.h"
+#include "store/kept.h"
 
 typedef struct SourceUnit
 {
@@ -22,6 +22,7 @@ typedef struct Source
 {
 	MemoryContext context;
 	Snapshot snapshot;
+	Keeper *keeper;
 	const char *tenant; /* NULL: all */
 	int nrels;
 	Relation *rels;

@@ -171,6 +171,7 @@ source_attach(MemoryContext context, Snapshot snapshot, char *at)
 
 	source->context = context;
 	source->snapshot = snapshot;
+	source->keeper = keeper_create(context);
 	source->policies = head->policies;
 	rels = (Oid *) (at + MAXALIGN(sizeof(Head)));
 	source->rels = palloc((head->nrels + 1) * sizeof(Relation));

@@ -1,362 +1,421 @@
 /*
  * split.c
- *	  Finding split traces. Their ids come from recent batches and from the marks merges leave; a mark stands
- *	  in the younger segment only, so every segment is then asked for every id: by its bloom filter when
- *	  there are few ids, else by going through its trace ids.
- *
- *	  A trace overlaps a time range as a whole, so its parts are looked for in all of time.
+ *	  What a query finds out about split traces: which conditions their parts satisfy, and which may be put
+ *	  together now.
  */
 #include "traceql/split.h"
 
 #include "miscadmin.h"
+#include "traceql/image_traces.h"
 #include "traceql/query.h"
 #include "utils/memutils.h"
 
-#define PROBE_COST 20 /* reading the trace ids of a vector costs about so many bloom probes */
-
-static SplitTrace *
-split_enter(Split *split, int tenant, const uint8 *id)
+static bool
+tests(const Split *split)
 {
-	SplitKey key;
-	SplitTrace *trace;
-	bool found;
-
-	memset(&key, 0, sizeof(key));
-	memcpy(key.id, id, sizeof(key.id));
-	key.tenant = tenant;
-	trace = hash_search(split->traces, &key, HASH_ENTER, &found);
-	if (!found)
-	{
-		memset((char *) trace + sizeof(SplitKey), 0, sizeof(SplitTrace) - sizeof(SplitKey));
-		trace->start = PG_UINT64_MAX;
-	}
-	return trace;
-}
-
-static SplitTrace *
-split_lookup(const Split *split, int tenant, const uint8 *id)
-{
-	SplitKey key;
-
-	memset(&key, 0, sizeof(key));
-	memcpy(key.id, id, sizeof(key.id));
-	key.tenant = tenant;
-	return hash_search(split->traces, &key, HASH_FIND, NULL);
-}
-
-const SplitSet *
-split_ids(const Split *split)
-{
-	return split->set;
-}
-
-static void
-make_set(Split *split)
-{
-	HASH_SEQ_STATUS seq;
-	SplitTrace *trace;
-
-	split->set = split_set_make(split_count(split));
-	hash_seq_init(&seq, split->traces);
-	while ((trace = hash_seq_search(&seq)) != NULL)
-		split_set_add(split->set, &trace->key);
-}
-
-uint64
-split_count(const Split *split)
-{
-	return hash_get_num_entries(split->traces);
+	return split->request.run != NULL && split->request.need != 0;
 }
 
 static uint32
-add_input(Split *split, SourceUnit *unit, uint32 vector, Batch *batch)
+segments(const Split *split)
 {
-	if (split->ninputs == split->cap_inputs)
+	return (uint32) split->source->nsegments;
+}
+
+SourceUnit *
+split_unit(const Split *split, uint32 u)
+{
+	Source *source = split->source;
+
+	return u < segments(split) ? &source->segments[u] : &source->recent[u - segments(split)];
+}
+
+/* The rows of a part of which the user sees something; of recent batches as listed. */
+typedef struct PartRows
+{
+	const uint32 *rows; /* NULL: from first on */
+	uint32 first;
+	uint32 n;
+} PartRows;
+
+static PartRows
+rows_of_part(const SplitPart *part, const Batch *batch, const ImageTraces *listed)
+{
+	const ImageTrace *trace;
+
+	if (!listed)
+		return (PartRows){NULL, batch->trace_first[part->at],
+						  batch->trace_first[part->at + 1] - batch->trace_first[part->at]};
+	trace = &listed->traces[part->at];
+	return (PartRows){listed->rows + trace->first, 0, trace->n};
+}
+
+static inline uint32
+part_row(const PartRows *rows, uint32 i)
+{
+	return rows->rows ? rows->rows[i] : rows->first + i;
+}
+
+/* ---- where some rows are not there ---- */
+
+/* They have no part in the times of a trace. */
+static void
+see_part(Split *split, const SplitPart *part, uint64 first_row, Batch *batch, const ImageTraces *listed)
+{
+	const SourceUnit *unit = split_unit(split, part->unit);
+	const int64 *start = batch_column(batch, LEVEL_SPAN, SC_START)->i64;
+	const int64 *duration = batch_column(batch, LEVEL_SPAN, SC_DURATION)->i64;
+	PartRows rows = rows_of_part(part, batch, listed);
+
+	for (uint32 i = 0; i < rows.n; i++)
 	{
-		uint32 cap = split->cap_inputs ? split->cap_inputs * 2 : 64;
+		uint32 r = part_row(&rows, i);
 
-		split->inputs = split->inputs ? repalloc_huge(split->inputs, cap * sizeof(SplitInput))
-									  : MemoryContextAlloc(split->context, cap * sizeof(SplitInput));
-		split->cap_inputs = cap;
-	}
-	split->inputs[split->ninputs] = (SplitInput){unit, vector, batch};
-	return split->ninputs++;
-}
-
-static void
-add_row(Split *split, SplitTrace *trace, uint32 input, uint32 row)
-{
-	if (split->nrows == split->cap_rows)
-	{
-		uint64 cap = split->cap_rows ? split->cap_rows * 2 : 1024;
-
-		split->rows = split->rows ? repalloc_huge(split->rows, cap * sizeof(SplitRow))
-								  : MemoryContextAllocHuge(split->context, cap * sizeof(SplitRow));
-		split->cap_rows = cap;
-	}
-	trace->n++;
-	split->rows[split->nrows++] = (SplitRow){trace, {input, row}};
-}
-
-static void
-extend(SplitTrace *trace, int64 start, int64 duration)
-{
-	trace->start = Min(trace->start, (uint64) start);
-	trace->end = Max(trace->end, (uint64) start + (uint64) duration);
-}
-
-/* Rows from index first on are of one vector: test the query's conditions on them where they are. */
-static void
-test_rows(Split *split, Batch *batch, uint64 first)
-{
-	uint32 n = batch_nrows(batch);
-	uint8 *mask;
-	uint32 *bits;
-
-	if (!split->request.run || split->request.need == 0 || first == split->nrows)
-		return;
-	mask = arena_alloc0(split->scratch, n + 1);
-	bits = arena_alloc(split->scratch, (n + 1) * sizeof(uint32));
-	for (uint64 i = first; i < split->nrows; i++)
-		mask[split->rows[i].ref.row] = 1;
-	traceql_run_need(split->request.run, batch, *split->request.sources, mask, bits, split->scratch);
-	for (uint64 i = first; i < split->nrows; i++)
-		split->rows[i].trace->bits |= bits[split->rows[i].ref.row];
-	arena_reset(split->scratch);
-}
-
-/* ---- recent batches ---- */
-
-/* Number of each tenant of a column's dictionary among the source's; -1: not asked for. */
-static int *
-tenant_map(Source *source, const Column *column)
-{
-	int *map = palloc((column->ndict + 1) * sizeof(int));
-
-	for (uint32 i = 0; i < column->ndict; i++)
-		map[i] = !source->tenant || str_eq(column->dict[i], str_lit(source->tenant))
-					 ? source_tenant(source, column->dict[i])
-					 : -1;
-	return map;
-}
-
-static void
-take_recent_vector(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, Batch *batch)
-{
-	Column *id = batch_column(batch, LEVEL_SPAN, SC_TRACE_ID);
-	Column *tenant = batch_column(batch, LEVEL_SPAN, SC_TENANT);
-	Column *start = batch_column(batch, LEVEL_SPAN, SC_START);
-	Column *duration = batch_column(batch, LEVEL_SPAN, SC_DURATION);
-	int *map = tenant_map(split->source, tenant);
-	uint32 input = add_input(split, unit, v, batch);
-	uint64 first = split->nrows;
-
-	for (uint32 r = 0; r < batch_nrows(batch); r++)
-	{
-		int t = map[tenant->codes[r]];
-		SplitTrace *trace;
-
-		if (t < 0 || !source_sees(unit, first_row + r))
-			continue;
-		trace = split_enter(split, t, id->fixed + 16 * (size_t) r);
-		extend(trace, start->i64[r], duration->i64[r]);
-		add_row(split, trace, input, r);
-	}
-	pfree(map);
-	test_rows(split, batch, first);
-}
-
-static void
-take_recent(Split *split, SourceUnit *unit, Arena *arena)
-{
-	Image *image = store_open(unit->rel, split->source->snapshot, &unit->unit, arena);
-
-	++*split->request.sources;
-	for (uint32 v = 0; v < image_summary(image)->nvectors; v++)
-	{
-		query_check_memory(split->context);
-		take_recent_vector(split, unit, image_vector_info(image, v)->first_row, v,
-						   image_vector(image, v, arena));
-	}
-	split->source->bytes_read += image_counters(image).bytes_read;
-}
-
-/* ---- segments ---- */
-
-typedef void (*VectorVisitor)(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, Batch *batch);
-
-static void
-take_marks(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, Batch *batch)
-{
-	Column *id = batch_column(batch, LEVEL_TRACE, TC_ID);
-	Column *mark = batch_column(batch, LEVEL_TRACE, TC_SPLIT);
-
-	for (uint32 t = 0; t < id->n; t++)
-		if (mark->i64[t] || unit->unit.marks_unknown)
-			split_enter(split, unit->tenant, id->fixed + 16 * (size_t) t);
-}
-
-/* Rows that are not there have no part in the times of the trace. */
-static void
-take_visible(Split *split, SplitTrace *trace, SourceUnit *unit, uint64 first_row, Batch *batch, uint32 t,
-			 uint32 input)
-{
-	Column *start = batch_column(batch, LEVEL_SPAN, SC_START);
-	Column *duration = batch_column(batch, LEVEL_SPAN, SC_DURATION);
-
-	for (uint32 r = batch->trace_first[t]; r < batch->trace_first[t + 1]; r++)
-	{
 		if (!source_sees(unit, first_row + r))
 			continue;
-		extend(trace, start->i64[r], duration->i64[r]);
-		add_row(split, trace, input, r);
+		split->nrows[part->trace]++;
+		split->start[part->trace] = Min(split->start[part->trace], (uint64) start[r]);
+		split->end[part->trace] = Max(split->end[part->trace], (uint64) start[r] + (uint64) duration[r]);
 	}
 }
 
 static void
-take_trace(Split *split, SplitTrace *trace, Batch *batch, uint32 t, uint32 input)
+see_unit(Split *split, uint32 u)
 {
-	extend(trace, batch_column(batch, LEVEL_TRACE, TC_START)->i64[t],
-		   batch_column(batch, LEVEL_TRACE, TC_DURATION)->i64[t]);
-	for (uint32 r = batch->trace_first[t]; r < batch->trace_first[t + 1]; r++)
-		add_row(split, trace, input, r);
-}
+	const SplitDirectory *d = split->directory;
+	SourceUnit *unit = split_unit(split, u);
+	Kept *kept = keeper_open(split->source->keeper, unit->rel, split->source->snapshot, &unit->unit);
+	const ImageTraces *listed = unit->unit.kind == UNIT_RECENT ? image_traces(kept, &unit->unit) : NULL;
+	Batch *batch = NULL;
 
-static void
-take_parts(Split *split, SourceUnit *unit, uint64 first_row, uint32 v, Batch *batch)
-{
-	Column *id = batch_column(batch, LEVEL_TRACE, TC_ID);
-	uint64 first = split->nrows;
-	uint32 input = 0;
-	bool any = false;
-
-	for (uint32 t = 0; t < id->n; t++)
+	for (uint32 p = d->first_part[u]; p < d->first_part[u + 1]; p++)
 	{
-		SplitTrace *trace = split_lookup(split, unit->tenant, id->fixed + 16 * (size_t) t);
+		const SplitPart *part = &d->parts[p];
 
-		if (!trace)
-			continue;
-		if (!any)
-			input = add_input(split, unit, v, NULL);
-		any = true;
-		if (unit->partial)
-			take_visible(split, trace, unit, first_row, batch, t, input);
-		else
-			take_trace(split, trace, batch, t, input);
+		if (p == d->first_part[u] || part->vector != part[-1].vector)
+		{
+			query_check_memory(split->source->context);
+			arena_reset(split->scratch);
+			batch = image_vector(kept->image, part->vector, split->scratch);
+		}
+		see_part(split, part, image_vector_info(kept->image, part->vector)->first_row, batch, listed);
 	}
-	test_rows(split, batch, first);
+	arena_reset(split->scratch);
+	split->source->bytes_read += keeper_close(split->source->keeper, kept);
 }
 
-/* Vectors that may hold one of the ids, by bloom filter and index of traces. */
-static bool *
-probe_vectors(Split *split, SourceUnit *unit, Image *image)
+static int
+compare_starts(const void *a, const void *b, void *arg)
 {
-	bool *wanted = palloc0(image_summary(image)->nvectors + 1);
-	HASH_SEQ_STATUS seq;
-	SplitTrace *trace;
+	const Split *split = arg;
+	uint32 i = *(const uint32 *) a;
+	uint32 j = *(const uint32 *) b;
 
-	hash_seq_init(&seq, split->traces);
-	while ((trace = hash_seq_search(&seq)) != NULL)
-	{
-		int64 v;
-
-		if (trace->key.tenant != unit->tenant || !image_maybe_trace(image, trace->key.id))
-			continue;
-		v = image_find_trace(image, trace->key.id, 0);
-		for (; v >= 0; v = image_find_trace(image, trace->key.id, (uint32) v + 1))
-			wanted[v] = true;
-	}
-	return wanted;
+	if (split->start[i] != split->start[j])
+		return split->start[i] > split->start[j] ? -1 : 1;
+	return (i > j) - (i < j);
 }
 
 static void
-visit_vectors(Split *split, SourceUnit *unit, Image *image, VectorVisitor visit, bool probe)
+see_all(Split *split)
 {
-	uint32 nvectors = image_summary(image)->nvectors;
-	Arena *arena = store_arena(CurrentMemoryContext);
-	bool *wanted = NULL;
+	uint32 n = split->directory->ntraces;
 
-	if (probe && split_count(split) < (uint64) PROBE_COST * nvectors)
-		wanted = probe_vectors(split, unit, image);
-	for (uint32 v = 0; v < nvectors; v++)
-	{
-		if (wanted && !wanted[v])
-			continue;
-		query_check_memory(split->context);
-		visit(split, unit, image_vector_info(image, v)->first_row, v, image_vector(image, v, arena));
-		arena_reset(arena);
-	}
+	split->start = palloc_extended(n * sizeof(uint64), MCXT_ALLOC_HUGE);
+	memset(split->start, 0xFF, n * sizeof(uint64));
+	split->end = palloc_extended(n * sizeof(uint64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	split->nrows = palloc_extended(n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 u = 0; u < (uint32) (split->source->nsegments + split->source->nrecent); u++)
+		see_unit(split, u);
+	qsort_arg(split->order, n, sizeof(uint32), compare_starts, split);
 }
 
-static void
-visit_segment(Split *split, SourceUnit *unit, VectorVisitor visit, bool probe)
+static bool
+any_partial(const Source *source)
 {
-	MemoryContext context = AllocSetContextCreate(split->context, "traceql segment", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	Image *image = store_open(unit->rel, split->source->snapshot, &unit->unit, store_arena(context));
-
-	++*split->request.sources;
-	if (source_segment_tenant(split->source, unit, image) >= 0)
-		visit_vectors(split, unit, image, visit, probe);
-	split->source->bytes_read += image_counters(image).bytes_read;
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	for (int i = 0; i < source->nsegments; i++)
+		if (source->segments[i].partial)
+			return true;
+	for (int i = 0; i < source->nrecent; i++)
+		if (source->recent[i].partial)
+			return true;
+	return false;
 }
 
-/* ---- all of them ---- */
+/* ---- opening ---- */
 
-static Split *
-split_create(Source *source, const SplitRequest *request)
+Split *
+split_open(Source *source, const SplitRequest *request)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "traceql split traces", ALLOCSET_DEFAULT_SIZES);
-	Split *split = MemoryContextAllocZero(context, sizeof(Split));
-	HASHCTL ctl = {.keysize = sizeof(SplitKey), .entrysize = sizeof(SplitTrace), .hcxt = context};
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Split *split = palloc0(sizeof(Split));
+	uint32 n;
 
 	split->source = source;
 	split->request = *request;
 	split->context = context;
-	split->scratch = store_arena(context);
-	split->traces = hash_create("traceql split traces", 1024, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	return split;
-}
-
-static void
-find_parts(Split *split)
-{
-	Source *source = split->source;
-	/* Recent batches are needed until the end, and most are small: one arena. */
-	Arena *arena = store_arena(split->context);
-
-	for (int i = 0; i < source->nrecent; i++)
-		take_recent(split, &source->recent[i], arena);
-	for (int i = 0; i < source->nsegments; i++)
-		if (source->segments[i].unit.has_split)
-			visit_segment(split, &source->segments[i], take_marks, false);
-	if (split_count(split) == 0)
-		return;
-	for (int i = 0; i < source->nsegments; i++)
-		visit_segment(split, &source->segments[i], take_parts, true);
-}
-
-Split *
-split_find(Source *source, const SplitRequest *request)
-{
-	Split *split = split_create(source, request);
-	MemoryContext old = MemoryContextSwitchTo(split->context);
-
-	find_parts(split);
-	make_set(split);
-	split_prepare(split);
+	split->directory = split_directory(source);
+	n = split->directory->ntraces;
+	if (n > 0)
+	{
+		split->scratch = store_arena(context);
+		split_gather_begin(split);
+		split->order = palloc_extended(n * sizeof(uint32), MCXT_ALLOC_HUGE);
+		memcpy(split->order, split->directory->newest, n * sizeof(uint32));
+		split->ntraces = n;
+		split->bits = palloc_extended(n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		split->tested = palloc_extended(n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		split->recent = palloc0((source->nrecent + 1) * sizeof(SplitRecent));
+		if (any_partial(source))
+			see_all(split);
+	}
 	MemoryContextSwitchTo(old);
-	if (split_count(split) > 0)
+	if (n > 0)
 		return split;
 	split_close(split);
 	return NULL;
 }
 
+const SplitSet *
+split_ids(Split *split)
+{
+	const SplitDirectory *d = split->directory;
+	MemoryContext old = MemoryContextSwitchTo(split->context);
+
+	if (!split->ids)
+	{
+		split->ids = split_set_make(d->ntraces);
+		for (uint32 t = 0; t < d->ntraces; t++)
+		{
+			SplitKey key;
+
+			memset(&key, 0, sizeof(key));
+			memcpy(key.id, d->traces[t].id, sizeof(key.id));
+			key.tenant = source_tenant(split->source, d->tenants[d->traces[t].tenant]);
+			split_set_add(split->ids, &key);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	return split->ids;
+}
+
+uint64
+split_count(const Split *split)
+{
+	return split->directory->ntraces;
+}
+
 void
 split_close(Split *split)
 {
+	Source *source = split->source;
+
+	if (split->ntraces > 0)
+		split_gather_end(split);
+	for (int i = source->nrecent - 1; i >= 0 && split->recent; i--)
+		if (split->recent[i].kept)
+			source->bytes_read += keeper_close(source->keeper, split->recent[i].kept);
 	MemoryContextDelete(split->context);
+}
+
+/* ---- testing ---- */
+
+/* Parts of a vector: [*from, *to). */
+static void
+parts_of_vector(const SplitDirectory *d, uint32 unit, uint32 vector, uint32 *from, uint32 *to)
+{
+	uint32 lo = d->first_part[unit];
+
+	for (uint32 hi = d->first_part[unit + 1]; lo < hi;)
+	{
+		uint32 mid = lo + (hi - lo) / 2;
+
+		if (d->parts[mid].vector < vector)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*from = lo;
+	while (lo < d->first_part[unit + 1] && d->parts[lo].vector == vector)
+		lo++;
+	*to = lo;
+}
+
+bool
+split_mark(const Split *split, uint32 unit, uint32 vector, uint8 *skip)
+{
+	uint32 from, to;
+
+	parts_of_vector(split->directory, unit, vector, &from, &to);
+	for (uint32 p = from; p < to; p++)
+		skip[split->directory->parts[p].at] = 1;
+	return to > from;
+}
+
+void
+split_tested(Split *split, uint32 unit, uint32 vector, const uint32 *bits)
+{
+	uint32 from, to;
+
+	parts_of_vector(split->directory, unit, vector, &from, &to);
+	for (uint32 p = from; p < to; p++)
+	{
+		const SplitPart *part = &split->directory->parts[p];
+
+		split->bits[part->trace] |= bits[part->at];
+		split->tested[part->trace]++;
+	}
+}
+
+/* Test the parts of one vector where they stand. */
+static void
+test_parts(Split *split, uint32 from, uint32 to, uint64 first_row, Batch *batch, const ImageTraces *listed)
+{
+	const SplitDirectory *d = split->directory;
+	const SourceUnit *unit = split_unit(split, d->parts[from].unit);
+	uint32 n = batch_nrows(batch);
+	uint8 *mask = arena_alloc0(split->scratch, (Size) n + 1);
+	uint32 *bits = arena_alloc(split->scratch, ((Size) n + 1) * sizeof(uint32));
+
+	for (uint32 p = from; p < to; p++)
+	{
+		PartRows rows = rows_of_part(&d->parts[p], batch, listed);
+
+		for (uint32 i = 0; i < rows.n; i++)
+			mask[part_row(&rows, i)] = source_sees(unit, first_row + part_row(&rows, i));
+	}
+	traceql_run_need(split->request.run, batch, *split->request.sources, mask, bits, split->scratch);
+	for (uint32 p = from; p < to; p++)
+	{
+		PartRows rows = rows_of_part(&d->parts[p], batch, listed);
+
+		for (uint32 i = 0; i < rows.n; i++)
+			split->bits[d->parts[p].trace] |= bits[part_row(&rows, i)];
+		split->tested[d->parts[p].trace]++;
+	}
+}
+
+void
+split_test(Split *split, uint32 u)
+{
+	const SplitDirectory *d = split->directory;
+	SourceUnit *unit = split_unit(split, u);
+	SplitRecent *recent = unit->unit.kind == UNIT_RECENT ? split_recent(split, u) : NULL;
+	Kept *kept;
+
+	if (!tests(split) || d->first_part[u] == d->first_part[u + 1])
+		return;
+	kept = recent ? recent->kept
+				  : keeper_open(split->source->keeper, unit->rel, split->source->snapshot, &unit->unit);
+	++*split->request.sources;
+	for (uint32 p = d->first_part[u], end; p < d->first_part[u + 1]; p = end)
+	{
+		uint32 v = d->parts[p].vector;
+		Batch *batch =
+			recent ? split_recent_batch(split, recent, v) : image_vector(kept->image, v, split->scratch);
+
+		query_check_memory(split->source->context);
+		for (end = p + 1; end < d->first_part[u + 1] && d->parts[end].vector == v; end++)
+			;
+		test_parts(split, p, end, image_vector_info(kept->image, v)->first_row, batch,
+				   recent ? recent->listed : NULL);
+		arena_reset(split->scratch);
+	}
+	if (!recent)
+		split->source->bytes_read += keeper_close(split->source->keeper, kept);
+}
+
+/* ---- recent batches ---- */
+
+SplitRecent *
+split_recent(Split *split, uint32 u)
+{
+	SplitRecent *recent = &split->recent[u - segments(split)];
+	SourceUnit *unit = split_unit(split, u);
+
+	if (recent->kept)
+		return recent;
+	recent->kept = keeper_open(split->source->keeper, unit->rel, split->source->snapshot, &unit->unit);
+	recent->listed = image_traces(recent->kept, &unit->unit);
+	recent->batches = MemoryContextAllocZero(
+		split->context, (image_summary(recent->kept->image)->nvectors + 1) * sizeof(Batch *));
+	return recent;
+}
+
+Batch *
+split_recent_batch(Split *split, SplitRecent *recent, uint32 vector)
+{
+	if (!recent->batches[vector])
+		recent->batches[vector] = image_vector(recent->kept->image, vector, store_arena(split->context));
+	return recent->batches[vector];
+}
+
+/* ---- releasing ---- */
+
+uint64
+split_start(const Split *split, uint32 trace)
+{
+	return split->start ? split->start[trace] : split->directory->traces[trace].start;
+}
+
+uint64
+split_end(const Split *split, uint32 trace)
+{
+	return split->end ? split->end[trace] : split->directory->traces[trace].end;
+}
+
+/* Parts that nobody tested may satisfy anything. */
+static bool
+may_match(const Split *split, uint32 trace)
+{
+	const SplitRequest *r = &split->request;
+
+	if (split->nrows && split->nrows[trace] == 0)
+		return false;
+	if (tests(split) && split->tested[trace] == split->directory->traces[trace].nparts &&
+		(split->bits[trace] & r->need) != r->need)
+		return false;
+	return (!r->has_from || split_end(split, trace) >= (uint64) r->from) &&
+		   (!r->has_to || split_start(split, trace) <= (uint64) r->to);
+}
+
+/* Those that cannot match are left out from here on. */
+void
+split_release(Split *split, uint64 start)
+{
+	uint32 kept = split->released;
+	uint32 i = split->seen;
+
+	for (; i < split->ntraces && split_start(split, split->order[i]) > start; i++)
+		if (may_match(split, split->order[i]))
+			split->order[kept++] = split->order[i];
+	split->seen = i;
+	split->released = kept;
+}
+
+void
+split_release_all(Split *split)
+{
+	uint32 kept = split->released;
+
+	for (uint32 i = split->seen; i < split->ntraces; i++)
+		if (may_match(split, split->order[i]))
+			split->order[kept++] = split->order[i];
+	split->seen = split->ntraces;
+	split->released = kept;
+}
+
+Split *
+split_find(Source *source, const SplitRequest *request)
+{
+	Split *split = split_open(source, request);
+
+	if (!split)
+		return NULL;
+	for (uint32 u = 0; u < (uint32) (source->nsegments + source->nrecent); u++)
+		split_test(split, u);
+	split_release_all(split);
+	return split;
 }

@@ -1,9 +1,9 @@
 /*
  * split_gather.c
- *	  Putting split traces together: those that may match, newest first, in chunks of whole traces.
+ *	  Putting split traces together: those released, newest first, in chunks of whole traces.
  *
  *	  A chunk opens the vectors that hold parts of its traces, and closes them again. Where only the newest
- *	  matches are asked for, chunks begin small, and end when what is left is too old to be wanted.
+ *	  matches are asked for, chunks begin small, and traces too old to be wanted are left out.
  */
 #include "traceql/split.h"
 
@@ -15,171 +15,74 @@
 #define CHUNK_ROWS       65536
 #define FIRST_CHUNK_ROWS 512
 
-static bool
-may_match(const SplitRequest *r, const SplitTrace *trace)
-{
-	if (r->run && (trace->bits & r->need) != r->need)
-		return false;
-	return (!r->has_from || trace->end >= (uint64) r->from) && (!r->has_to || trace->start <= (uint64) r->to);
-}
-
-/* A tenant's traces together, because two of one id must not meet in a chunk; newest first. */
-static int
-compare_traces(const void *a, const void *b)
-{
-	const SplitTrace *x = *(SplitTrace *const *) a;
-	const SplitTrace *y = *(SplitTrace *const *) b;
-
-	if (x->key.tenant != y->key.tenant)
-		return x->key.tenant < y->key.tenant ? -1 : 1;
-	if (x->start != y->start)
-		return x->start > y->start ? -1 : 1;
-	return memcmp(x->key.id, y->key.id, 16);
-}
-
-static void
-order_traces(Split *split)
-{
-	HASH_SEQ_STATUS seq;
-	SplitTrace *trace;
-
-	split->order = MemoryContextAllocHuge(split->context, (split_count(split) + 1) * sizeof(SplitTrace *));
-	hash_seq_init(&seq, split->traces);
-	while ((trace = hash_seq_search(&seq)) != NULL)
-		if (trace->n > 0 && may_match(&split->request, trace))
-			split->order[split->ntraces++] = trace;
-	qsort(split->order, split->ntraces, sizeof(SplitTrace *), compare_traces);
-}
-
-/* Rows of each trace that may match next to each other; the others go. */
-static void
-deal_rows(Split *split)
-{
-	SplitRow *dealt;
-	uint64 at = 0;
-
-	for (uint64 t = 0; t < split->ntraces; t++)
-	{
-		split->order[t]->first = at;
-		at += split->order[t]->n;
-		split->order[t]->n = 0;
-		split->order[t]->kept = true;
-	}
-	dealt = MemoryContextAllocHuge(split->context, (at + 1) * sizeof(SplitRow));
-	for (uint64 i = 0; i < split->nrows; i++)
-	{
-		SplitTrace *trace = split->rows[i].trace;
-
-		if (trace->kept)
-			dealt[trace->first + trace->n++] = split->rows[i];
-	}
-	if (split->rows)
-		pfree(split->rows);
-	split->rows = dealt;
-	split->nrows = at;
-}
-
 void
-split_prepare(Split *split)
+split_gather_begin(Split *split)
 {
 	split->chunk_context = AllocSetContextCreate(split->context, "traceql chunk", ALLOCSET_DEFAULT_SIZES);
 	split->chunk_rows = split->request.newest ? FIRST_CHUNK_ROWS : CHUNK_ROWS;
-	order_traces(split);
-	deal_rows(split);
+}
+
+static void
+close_chunk(Split *split)
+{
+	Source *source = split->source;
+
+	while (split->nimages > 0)
+		source->bytes_read += keeper_close(source->keeper, split->images[--split->nimages]);
+	MemoryContextReset(split->chunk_context);
 }
 
 void
-split_select(Split *split, const uint8 *ids, uint32 n)
+split_gather_end(Split *split)
 {
-	uint64 kept = 0;
-
-	for (uint64 t = 0; t < split->ntraces; t++)
-	{
-		const uint8 *id = split->order[t]->key.id;
-		uint32 lo = 0;
-
-		for (uint32 hi = n; lo < hi;)
-		{
-			uint32 mid = lo + (hi - lo) / 2;
-
-			if (memcmp(ids + 16 * (size_t) mid, id, 16) < 0)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		if (lo < n && memcmp(ids + 16 * (size_t) lo, id, 16) == 0)
-			split->order[kept++] = split->order[t];
-	}
-	split->ntraces = kept;
-	split->next = 0;
+	close_chunk(split);
 }
 
-/* ---- chunks ---- */
+void
+split_select(Split *split, const uint32 *traces, uint32 n)
+{
+	memcpy(split->order, traces, n * sizeof(uint32));
+	split->seen = split->ntraces;
+	split->released = n;
+	split->next = 0;
+	split->request.newest = false;
+}
+
+/* ---- which traces ---- */
 
 typedef struct ChunkRow
 {
-	const SplitTrace *trace;
 	uint64 start;
 	RowRef ref; /* batch: index into Chunk.inputs */
 } ChunkRow;
+
+/* A vector that holds parts of the chunk's traces. */
+typedef struct ChunkInput
+{
+	uint32 unit;
+	uint32 vector;
+	uint64 first_row;
+	const ImageTraces *listed; /* recent batches */
+} ChunkInput;
 
 typedef struct Chunk
 {
 	Split *split;
 	Arena *arena;
-	uint32 *number; /* of each input of the split in this chunk, plus one */
-	Batch **inputs;
+	uint32 ntraces;
+	uint32 *traces; /* of the directory; by id in the end, as the directory is */
+	uint32 nparts;
+	uint32 *parts;
 	uint32 ninputs;
-	SourceUnit *unit; /* opened last */
-	Image *image;
-	ChunkRow *rows;
+	ChunkInput *inputs;
+	Batch **batches;
 	uint32 nrows;
+	ChunkRow *rows;
+	uint32 *first; /* of each trace: index into rows */
 } Chunk;
 
-/* The traces of the next chunk are order[next .. end). Of a tenant's, older ones than unwanted are too. */
-static uint64
-chunk_end(Split *split)
-{
-	const SplitRequest *r = &split->request;
-	uint64 end = split->next;
-	uint64 rows = 0;
-
-	while (end < split->ntraces && rows < split->chunk_rows)
-	{
-		const SplitTrace *trace = split->order[end];
-
-		if (end > split->next && trace->key.tenant != split->order[end - 1]->key.tenant)
-			break;
-		if (r->newest && !r->wanted(r->ctx, trace->start, trace->start, trace->end))
-		{
-			if (end > split->next)
-				break;
-			split->next = ++end;
-			continue;
-		}
-		rows += trace->n;
-		end++;
-	}
-	return end;
-}
-
-static Batch *
-open_input(Chunk *chunk, uint32 i)
-{
-	SplitInput *input = &chunk->split->inputs[i];
-
-	if (input->batch)
-		return input->batch;
-	query_check_memory(chunk->split->context);
-	if (chunk->unit != input->unit)
-		chunk->image =
-			store_open(input->unit->rel, chunk->split->source->snapshot, &input->unit->unit, chunk->arena);
-	chunk->unit = input->unit;
-	return image_vector(chunk->image, input->vector, chunk->arena);
-}
-
 static int
-compare_inputs(const void *a, const void *b)
+compare_numbers(const void *a, const void *b)
 {
 	uint32 x = *(const uint32 *) a;
 	uint32 y = *(const uint32 *) b;
@@ -187,35 +90,114 @@ compare_inputs(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Open the vectors in order, so that every image is opened once. */
+/* Traces from the next one on until they have rows enough. */
 static void
-open_inputs(Chunk *chunk, uint64 end)
+choose_traces(Chunk *chunk)
 {
 	Split *split = chunk->split;
-	uint32 *wanted = arena_alloc(chunk->arena, (split->ninputs + 1) * sizeof(uint32));
+	const SplitRequest *r = &split->request;
+	uint64 rows = 0;
 
-	chunk->number = arena_alloc0(chunk->arena, (split->ninputs + 1) * sizeof(uint32));
-	chunk->inputs = arena_alloc(chunk->arena, (split->ninputs + 1) * sizeof(Batch *));
-	for (uint64 t = split->next; t < end; t++)
+	chunk->traces = arena_alloc(chunk->arena, (split->released - split->next + 1) * sizeof(uint32));
+	for (; split->next < split->released && rows < split->chunk_rows; split->next++)
 	{
-		for (uint64 i = 0; i < split->order[t]->n; i++)
-		{
-			uint32 input = split->rows[split->order[t]->first + i].ref.batch;
+		uint32 t = split->order[split->next];
 
-			if (chunk->number[input] == 0)
-				wanted[chunk->ninputs++] = input;
-			chunk->number[input] = 1;
-		}
+		if (r->newest &&
+			!r->wanted(r->ctx, split_start(split, t), split_start(split, t), split_end(split, t)))
+			continue;
+		rows += split->directory->traces[t].nrows;
+		chunk->nparts += split->directory->traces[t].nparts;
+		chunk->traces[chunk->ntraces++] = t;
 	}
-	qsort(wanted, chunk->ninputs, sizeof(uint32), compare_inputs);
-	for (uint32 k = 0; k < chunk->ninputs; k++)
+	qsort(chunk->traces, chunk->ntraces, sizeof(uint32), compare_numbers);
+	chunk->rows = arena_alloc(chunk->arena, (rows + 1) * sizeof(ChunkRow));
+}
+
+/* ---- their vectors ---- */
+
+static Batch *
+open_recent(Chunk *chunk, ChunkInput *input)
+{
+	SplitRecent *recent = split_recent(chunk->split, input->unit);
+
+	input->listed = recent->listed;
+	input->first_row = image_vector_info(recent->kept->image, input->vector)->first_row;
+	return split_recent_batch(chunk->split, recent, input->vector);
+}
+
+static Batch *
+open_segment(Chunk *chunk, ChunkInput *input)
+{
+	Split *split = chunk->split;
+	SourceUnit *unit = split_unit(split, input->unit);
+	Image *image;
+
+	/* Inputs come unit by unit. */
+	if (chunk->ninputs == 1 || input[-1].unit != input->unit)
+		split->images[split->nimages++] =
+			keeper_open(split->source->keeper, unit->rel, split->source->snapshot, &unit->unit);
+	image = split->images[split->nimages - 1]->image;
+	input->first_row = image_vector_info(image, input->vector)->first_row;
+	return image_vector(image, input->vector, chunk->arena);
+}
+
+/* Parts are numbered by unit and vector, so that sorted numbers bring each vector once. */
+static void
+open_inputs(Chunk *chunk)
+{
+	Split *split = chunk->split;
+	const SplitDirectory *d = split->directory;
+	uint32 n = 0;
+
+	chunk->parts = arena_alloc(chunk->arena, (chunk->nparts + 1) * sizeof(uint32));
+	for (uint32 i = 0; i < chunk->ntraces; i++)
 	{
-		chunk->number[wanted[k]] = k + 1;
-		chunk->inputs[k] = open_input(chunk, wanted[k]);
+		const SplitTrace *trace = &d->traces[chunk->traces[i]];
+
+		memcpy(chunk->parts + n, d->parts_of + trace->first_part, trace->nparts * sizeof(uint32));
+		n += trace->nparts;
+	}
+	qsort(chunk->parts, chunk->nparts, sizeof(uint32), compare_numbers);
+	chunk->inputs = arena_alloc(chunk->arena, (chunk->nparts + 1) * sizeof(ChunkInput));
+	chunk->batches = arena_alloc(chunk->arena, (chunk->nparts + 1) * sizeof(Batch *));
+	split->images = arena_alloc(chunk->arena, (chunk->nparts + 1) * sizeof(Kept *));
+	for (uint32 i = 0; i < chunk->nparts; i++)
+	{
+		const SplitPart *part = &d->parts[chunk->parts[i]];
+		ChunkInput *input = &chunk->inputs[chunk->ninputs];
+
+		if (i > 0 && part->unit == input[-1].unit && part->vector == input[-1].vector)
+			continue;
+		query_check_memory(split->source->context);
+		*input = (ChunkInput){.unit = part->unit, .vector = part->vector};
+		chunk->ninputs++;
+		chunk->batches[chunk->ninputs - 1] = split_unit(split, part->unit)->unit.kind == UNIT_RECENT
+												 ? open_recent(chunk, input)
+												 : open_segment(chunk, input);
 	}
 }
 
-/* By trace, then by start. */
+static uint32
+find_input(const Chunk *chunk, const SplitPart *part)
+{
+	uint32 lo = 0;
+
+	for (uint32 hi = chunk->ninputs; lo < hi;)
+	{
+		uint32 mid = lo + (hi - lo) / 2;
+		const ChunkInput *input = &chunk->inputs[mid];
+
+		if (input->unit < part->unit || (input->unit == part->unit && input->vector < part->vector))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* ---- their rows ---- */
+
 static int
 compare_rows(const void *a, const void *b)
 {
@@ -229,30 +211,45 @@ compare_rows(const void *a, const void *b)
 	return (x->ref.row > y->ref.row) - (x->ref.row < y->ref.row);
 }
 
-static int
-compare_ids(const void *a, const void *b)
+static void
+take_part(Chunk *chunk, const SplitPart *part)
 {
-	return memcmp((*(SplitTrace *const *) a)->key.id, (*(SplitTrace *const *) b)->key.id, 16);
+	Split *split = chunk->split;
+	const SourceUnit *unit = split_unit(split, part->unit);
+	uint32 i = find_input(chunk, part);
+	const ChunkInput *input = &chunk->inputs[i];
+	Batch *batch = chunk->batches[i];
+	const int64 *start = batch_column(batch, LEVEL_SPAN, SC_START)->i64;
+	const uint32 *rows = input->listed ? input->listed->rows + input->listed->traces[part->at].first : NULL;
+
+	for (uint32 k = 0; k < part->n; k++)
+	{
+		uint32 r = rows ? rows[k] : batch->trace_first[part->at] + k;
+
+		if (source_sees(unit, input->first_row + r))
+			chunk->rows[chunk->nrows++] = (ChunkRow){(uint64) start[r], {i, r}};
+	}
 }
 
 static void
-take_rows(Chunk *chunk, const SplitTrace *trace)
+take_rows(Chunk *chunk)
 {
-	Split *split = chunk->split;
-	ChunkRow *rows = chunk->rows + chunk->nrows;
+	const SplitDirectory *d = chunk->split->directory;
 
-	CHECK_FOR_INTERRUPTS();
-	for (uint64 i = 0; i < trace->n; i++)
+	chunk->first = arena_alloc(chunk->arena, (chunk->ntraces + 1) * sizeof(uint32));
+	for (uint32 i = 0; i < chunk->ntraces; i++)
 	{
-		RowRef ref = split->rows[trace->first + i].ref;
-		uint32 input = chunk->number[ref.batch] - 1;
+		const SplitTrace *trace = &d->traces[chunk->traces[i]];
 
-		rows[i].trace = trace;
-		rows[i].start = (uint64) batch_column(chunk->inputs[input], LEVEL_SPAN, SC_START)->i64[ref.row];
-		rows[i].ref = (RowRef){input, ref.row};
+		CHECK_FOR_INTERRUPTS();
+		chunk->first[i] = chunk->nrows;
+		for (uint32 k = 0; k < trace->nparts; k++)
+			take_part(chunk, &d->parts[d->parts_of[trace->first_part + k]]);
+		if (chunk->nrows > chunk->first[i])
+			qsort(chunk->rows + chunk->first[i], chunk->nrows - chunk->first[i], sizeof(ChunkRow),
+				  compare_rows);
 	}
-	qsort(rows, trace->n, sizeof(ChunkRow), compare_rows);
-	chunk->nrows += (uint32) trace->n;
+	chunk->first[chunk->ntraces] = chunk->nrows;
 }
 
 /*
@@ -260,11 +257,11 @@ take_rows(Chunk *chunk, const SplitTrace *trace)
  * TC_ROOT and TC_SPLIT are left 0; evaluation finds roots by itself.
  */
 static void
-set_traces(Split *split, uint64 end, Batch *batch)
+set_traces(const Chunk *chunk, Batch *batch)
 {
-	uint32 n = (uint32) (end - split->next);
+	const Split *split = chunk->split;
+	uint32 n = chunk->ntraces;
 	RowSet *level = &batch->level[LEVEL_TRACE];
-	uint32 row = 0;
 
 	level->nrows = n;
 	level->ncolumns = TC_COUNT;
@@ -272,68 +269,58 @@ set_traces(Split *split, uint64 end, Batch *batch)
 	for (int c = 0; c < TC_COUNT; c++)
 		column_allocate(batch->arena, &level->columns[c], c == TC_ID ? COL_FIXED : COL_I64,
 						c == TC_ID ? 16 : 0, n);
-	batch->trace_first = arena_alloc(batch->arena, (n + 1) * sizeof(uint32));
-	for (uint32 t = 0; t < n; t++)
+	for (uint32 i = 0; i < n; i++)
 	{
-		const SplitTrace *trace = split->order[split->next + t];
+		uint32 t = chunk->traces[i];
 
-		memcpy(level->columns[TC_ID].fixed + 16 * (size_t) t, trace->key.id, 16);
-		level->columns[TC_START].i64[t] = (int64) trace->start;
-		level->columns[TC_DURATION].i64[t] = (int64) (trace->end - trace->start);
-		batch->trace_first[t] = row;
-		row += (uint32) trace->n;
+		memcpy(level->columns[TC_ID].fixed + 16 * (Size) i, split->directory->traces[t].id, 16);
+		level->columns[TC_START].i64[i] = (int64) split_start(split, t);
+		level->columns[TC_DURATION].i64[i] = (int64) (split_end(split, t) - split_start(split, t));
 	}
-	batch->trace_first[n] = row;
+	batch->trace_first = chunk->first;
 	batch->sorted = true;
 }
 
 static Batch *
-make_chunk(Split *split, uint64 end)
+gather(Chunk *chunk)
 {
-	Chunk chunk = {.split = split, .arena = store_arena(split->chunk_context)};
-	uint64 rows = 0;
 	RowRef *refs;
 	Batch *batch;
 
-	for (uint64 t = split->next; t < end; t++)
-		rows += split->order[t]->n;
-	open_inputs(&chunk, end);
-	chunk.rows = arena_alloc(chunk.arena, (rows + 1) * sizeof(ChunkRow));
-	qsort(split->order + split->next, end - split->next, sizeof(SplitTrace *), compare_ids);
-	for (uint64 t = split->next; t < end; t++)
-		take_rows(&chunk, split->order[t]);
-	refs = arena_alloc(chunk.arena, (rows + 1) * sizeof(RowRef));
-	for (uint32 i = 0; i < chunk.nrows; i++)
-		refs[i] = chunk.rows[i].ref;
-	batch = batch_gather_lazy(chunk.arena, chunk.inputs, chunk.ninputs, refs, chunk.nrows);
-	set_traces(split, end, batch);
+	open_inputs(chunk);
+	take_rows(chunk);
+	refs = arena_alloc(chunk->arena, (chunk->nrows + 1) * sizeof(RowRef));
+	for (uint32 i = 0; i < chunk->nrows; i++)
+		refs[i] = chunk->rows[i].ref;
+	batch = batch_gather_lazy(chunk->arena, chunk->batches, chunk->ninputs, refs, chunk->nrows);
+	set_traces(chunk, batch);
 	return batch;
 }
 
 bool
 split_peek(const Split *split, uint64 *start)
 {
-	if (split->next >= split->ntraces)
+	if (split->next >= split->released)
 		return false;
-	*start = split->order[split->next]->start;
+	*start = split_start(split, split->order[split->next]);
 	return true;
 }
 
 Batch *
 split_next(Split *split)
 {
+	Chunk chunk = {.split = split};
 	MemoryContext old;
 	Batch *batch;
-	uint64 end;
 
-	MemoryContextReset(split->chunk_context);
-	query_check_memory(split->context);
-	end = chunk_end(split);
-	if (end == split->next)
-		return NULL;
+	close_chunk(split);
+	query_check_memory(split->source->context);
 	old = MemoryContextSwitchTo(split->chunk_context);
-	batch = make_chunk(split, end);
-	split->next = end;
+	chunk.arena = store_arena(split->chunk_context);
+	choose_traces(&chunk);
+	batch = chunk.ntraces ? gather(&chunk) : NULL;
+	split->chunk = chunk.traces;
+	split->nchunk = chunk.ntraces;
 	split->chunk_rows = Min(split->chunk_rows * 4, CHUNK_ROWS);
 	MemoryContextSwitchTo(old);
 	return batch;

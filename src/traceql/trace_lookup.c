@@ -13,7 +13,7 @@
 /* Rows found so far; inputs[i] is the batch that refs with batch = i point into. */
 typedef struct Found
 {
-	const Source *source;
+	Source *source;
 	Arena *arena;
 	const uint8 *trace_id;
 	Batch **inputs;
@@ -81,7 +81,7 @@ collect_vector(Found *f, const SourceUnit *unit, Image *image, uint32 v)
 static void
 collect_sorted(Found *f, const SourceUnit *unit, Image *image)
 {
-	int64 v = image_maybe_trace(image, f->trace_id) ? image_find_trace(image, f->trace_id, 0) : -1;
+	int64 v = image_find_trace(image, f->trace_id, 0);
 
 	while (v >= 0 && !collect_vector(f, unit, image, (uint32) v))
 		v = image_find_trace(image, f->trace_id, (uint32) v + 1);
@@ -125,16 +125,21 @@ collect_units(Found *f, SourceUnit *units, int n, uint64 from, uint64 to)
 	for (int i = 0; i < n; i++)
 	{
 		const StoreUnit *unit = &units[i].unit;
-		Image *image;
+		Kept *kept;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!unit_may_hold(unit, f->trace_id, from, to))
 			continue;
-		image = store_open(units[i].rel, f->source->snapshot, unit, f->arena);
+		kept = keeper_open(f->source->keeper, units[i].rel, f->source->snapshot, unit);
+		if (!image_maybe_trace(kept->image, f->trace_id))
+		{
+			keeper_close(f->source->keeper, kept);
+			continue;
+		}
 		if (unit->kind == UNIT_SEGMENT)
-			collect_sorted(f, &units[i], image);
+			collect_sorted(f, &units[i], kept->image);
 		else
-			collect_unsorted(f, &units[i], image);
+			collect_unsorted(f, &units[i], kept->image);
 	}
 }
 
@@ -164,8 +169,9 @@ trace_lookup(const uint8 trace_id[16], const char *tenant, uint64 from, uint64 t
 
 	collect_units(&f, source->segments, source->nsegments, from, to);
 	collect_units(&f, source->recent, source->nrecent, from, to);
-	/* images are read on demand: relations stay open until the rows are copied */
+	/* Images are read on demand: relations stay open until the rows are copied. */
 	batch = assemble(&f);
+	keeper_finish(source->keeper);
 	source_close(source);
 	return batch;
 }

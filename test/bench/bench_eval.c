@@ -42,7 +42,7 @@ count(void *ctx, const MatchTrace *trace)
 }
 
 static bool
-want(void *ctx, const uint8_t *id, int64_t start, int64_t duration)
+want(void *ctx, uint32_t trace, const uint8_t *id, int64_t start)
 {
 	(void) ctx;
 	(void) id;
@@ -149,7 +149,7 @@ measure(const char *text, Batch **units, uint32_t nunits, uint64_t rows)
 		matched = 0;
 		for (uint32_t i = 0; i < nunits; i++)
 		{
-			traceql_run_unit(run, units[i], i + 1, NULL, scratch, &sink);
+			traceql_run_unit(run, &(TraceqlUnit){.batch = units[i], .source = i + 1}, scratch, &sink);
 			arena_reset(scratch);
 		}
 		t = now() - t;

@@ -299,7 +299,8 @@ answer(Arena *arena, const TraceqlQuery *query, Batch **units, bool rowwise)
 	sink.ctx = &out;
 	/* The first unit again: what is remembered of it must not have been taken for another's. */
 	for (int u = 0; u <= UNITS; u++)
-		traceql_run_unit(run, units[u % UNITS], (uint64_t) (1 + u % UNITS), NULL, arena, &sink);
+		traceql_run_unit(run, &(TraceqlUnit){.batch = units[u % UNITS], .source = (uint64_t) (1 + u % UNITS)},
+						 arena, &sink);
 	traceql_plan_free(plan);
 	return out;
 }

@@ -38,8 +38,8 @@ ask(Arena *arena, const char *text, TraceqlOptions options)
 	if (!plan)
 		return why;
 	if (setjmp(failed) == 0)
-		traceql_run_unit(traceql_run_begin(plan, &options, &hooks, arena), fixture_batch(arena), 1, NULL,
-						 arena, &sink);
+		traceql_run_unit(traceql_run_begin(plan, &options, &hooks, arena),
+						 &(TraceqlUnit){.batch = fixture_batch(arena), .source = 1}, arena, &sink);
 	else
 	{
 		out.len = 0;
@@ -170,8 +170,8 @@ test_answers(void)
 
 		buf_init(&out, arena, 256);
 		plan = traceql_plan(arena, traceql_parse(arena, str_lit(cases[i].query), &err), &why);
-		traceql_run_unit(traceql_run_begin(plan, &options, NULL, arena), fixture_batch(arena), 1, NULL, arena,
-						 &sink);
+		traceql_run_unit(traceql_run_begin(plan, &options, NULL, arena),
+						 &(TraceqlUnit){.batch = fixture_batch(arena), .source = 1}, arena, &sink);
 		buf_put_u8(&out, 0);
 		is_str((char *) out.p, cases[i].want, cases[i].query);
 		traceql_plan_free(plan);

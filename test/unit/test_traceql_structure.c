@@ -183,7 +183,8 @@ agrees(Arena *arena, Batch *batch, const Span *spans, const char *op, char kind,
 	snprintf(text, sizeof(text), "{ span.a } %s { span.b }", op);
 	expect(spans, kind, form, want);
 	plan = traceql_plan(arena, traceql_parse(arena, str_lit(text), &err), &why);
-	traceql_run_unit(traceql_run_begin(plan, &options, NULL, arena), batch, 1, NULL, arena, &sink);
+	traceql_run_unit(traceql_run_begin(plan, &options, NULL, arena),
+					 &(TraceqlUnit){.batch = batch, .source = 1}, arena, &sink);
 	traceql_plan_free(plan);
 	return memcmp(want, got, sizeof(got)) == 0;
 }

@@ -389,6 +389,8 @@ compile_filter(TraceqlPlan *plan, const TraceqlExpr *expr)
 	Filter *filter = arena_alloc0(plan->arena, sizeof(Filter));
 	uint32_t caps[2] = {0, 0};
 
+	filter->id = plan->nfilters++;
+
 	traceql_visit_attrs(expr, mention_filter, plan);
 	add_conjunct(plan, filter, compile_expr(plan, expr), caps);
 	if (filter->nsimple)

@@ -123,8 +123,11 @@ extern MatchTrace *match_trace_copy(const MatchTrace *trace, void *mem);
 typedef struct MatchSink
 {
 	void *ctx;
-	/* May be NULL. false: this match is not wanted (older than what fills the limit), do not build it. */
-	bool (*want)(void *ctx, const uint8_t *trace_id, int64_t start, int64_t duration);
+	/*
+	 * May be NULL. false: this match, of a trace of the unit, is not wanted (older than what fills the
+	 * limit), do not build it.
+	 */
+	bool (*want)(void *ctx, uint32_t trace, const uint8_t *trace_id, int64_t start);
 	void (*trace)(void *ctx, const MatchTrace *trace);
 } MatchSink;
 
@@ -198,13 +201,27 @@ extern void traceql_plan_free(TraceqlPlan *plan);
 /* The plan must outlive the run. arena holds what lasts as long as the run (decisions on dictionaries). */
 extern TraceqlRun *traceql_run_begin(TraceqlPlan *plan, const TraceqlOptions *options,
 									 const TraceqlHooks *hooks, Arena *arena);
+typedef struct TraceqlUnit
+{
+	Batch *batch;
+	/*
+	 * Names the dictionaries: units of one image share it (not 0), so that decisions on dictionary entries
+	 * are made once an image.
+	 */
+	uint64_t source;
+	const uint8_t *skip; /* a byte a trace, nonzero: no answer is wanted of it; NULL: of all */
+	/*
+	 * By trace, zeroed by the caller; may be NULL. Of traces skipped, the conditions of facts.need that some
+	 * span here satisfies, or might: conditions are not tested for their sake alone.
+	 */
+	uint32_t *bits;
+	bool inside; /* all traces are known to overlap the range of the options */
+} TraceqlUnit;
+
 /*
- * Evaluate one unit. source names the dictionaries: units of one image share it (not 0), so that decisions
- * on dictionary entries are made once an image. skip, when not NULL, has a byte a trace: nonzero traces are
- * not looked at. scratch holds everything made on the way; the caller resets it afterwards.
+ * Evaluate one unit. scratch holds everything made on the way; the caller resets it afterwards.
  */
-extern void traceql_run_unit(TraceqlRun *run, Batch *unit, uint64_t source, const uint8_t *skip,
-							 Arena *scratch, const MatchSink *sink);
+extern void traceql_run_unit(TraceqlRun *run, const TraceqlUnit *unit, Arena *scratch, const MatchSink *sink);
 /*
  * Which conditions of the query each row of mask satisfies, as bits of facts.need; a trace can only match
  * when its spans together have all of them. The batch need not be sorted nor hold whole traces.

@@ -95,6 +95,7 @@ struct Node
 /* { a && b && ... }: conjuncts may be decided in any order; those about events and links share a binding. */
 typedef struct Filter
 {
+	uint32_t id; /* index into Unit.hits */
 	uint32_t nsimple;
 	Node **simple; /* cheap ones first */
 	uint32_t nbound;
@@ -153,11 +154,12 @@ struct TraceqlPlan
 	uint32_t cap_mentions;
 	Mention *mentions;
 	uint32_t nnodes;
+	uint32_t nfilters;
 	uint32_t nregexes;
 	uint32_t cap_regexes;
 	Regex **regexes;
 	uint32_t nneed;
-	Clause *need;
+	Clause *need; /* the cheap ones first */
 	TraceqlFacts facts;
 };
 
@@ -219,6 +221,7 @@ typedef struct Unit
 	int64_t *root;         /* per trace: -2 not looked for, -1 none, else row */
 	SlotState *slots;
 	Tree tree;
+	uint8_t **hits;  /* by filter: of every row that is still looked at, does it hold? NULL: not known */
 	uint8_t **spare; /* byte vectors not in use */
 	uint32_t nspare;
 	uint32_t cap_spare;
@@ -306,10 +309,15 @@ extern void run_check_regexes(TraceqlRun *run);
 extern uint8_t *run_get_bytes(TraceqlRun *run);
 extern void run_put_bytes(TraceqlRun *run, uint8_t *bytes);
 
-/* One set a trace that is to be looked at, all its spans in it. Counts them. */
-extern SetList run_all_traces(TraceqlRun *run, const uint8_t *skip);
 /* Fails the query when a pattern took too many steps. */
 extern void run_check_regexes(TraceqlRun *run);
+
+/* ---- candidates.c ---- */
+
+/* One set a trace that is to be looked at, all its spans in it. Counts them. */
+extern SetList run_all_traces(TraceqlRun *run, const uint8_t *skip);
+/* The same, without traces that lack a span for some condition of the query. */
+extern SetList run_candidates(TraceqlRun *run, const TraceqlUnit *unit);
 
 /* ---- select.c ---- */
 

@@ -10,6 +10,8 @@
  */
 #include "traceql/eval/internal.h"
 
+#include <stdlib.h>
+
 typedef struct Clauses
 {
 	uint32_t n;
@@ -53,10 +55,11 @@ without_trace(TraceqlPlan *plan, Node **nodes, uint32_t n, Node ***out)
 }
 
 static void
-need_of_filter(TraceqlPlan *plan, const Filter *filter, Clauses *out)
+need_of_filter(TraceqlPlan *plan, Filter *filter, Clauses *out)
 {
 	Filter *weak = arena_alloc0(plan->arena, sizeof(Filter));
 
+	weak->id = plan->nfilters++;
 	weak->nsimple = without_trace(plan, filter->simple, filter->nsimple, &weak->simple);
 	weak->nbound = without_trace(plan, filter->bound, filter->nbound, &weak->bound);
 	for (uint32_t i = 0; i < weak->nbound; i++)
@@ -66,6 +69,9 @@ need_of_filter(TraceqlPlan *plan, const Filter *filter, Clauses *out)
 	}
 	if (weak->nsimple + weak->nbound == 0)
 		return;
+	/* Nothing left out: what is found out about the one holds for the other. */
+	if (weak->nsimple == filter->nsimple && weak->nbound == filter->nbound)
+		weak = filter;
 	out->clauses[0].n = 1;
 	out->clauses[0].filters[0] = weak;
 	out->n = 1;
@@ -143,12 +149,39 @@ need_of(TraceqlPlan *plan, const SetExpr *expr, Clauses *out)
 	}
 }
 
+static uint32_t
+clause_cost(const Clause *clause)
+{
+	uint32_t cost = 0;
+
+	for (uint32_t f = 0; f < clause->n; f++)
+	{
+		const Filter *filter = clause->filters[f];
+
+		for (uint32_t i = 0; i < filter->nsimple; i++)
+			cost += filter->simple[i]->cost + 1;
+		cost += 100 * filter->nbound;
+	}
+	return cost;
+}
+
+static int
+by_cost(const void *a, const void *b)
+{
+	uint32_t x = clause_cost(a);
+	uint32_t y = clause_cost(b);
+
+	return (x > y) - (x < y);
+}
+
 void
 need_compile(TraceqlPlan *plan)
 {
 	Clauses *all = arena_alloc0(plan->arena, sizeof(Clauses));
 
 	need_of(plan, plan->root, all);
+	if (all->n)
+		qsort(all->clauses, all->n, sizeof(Clause), by_cost);
 	plan->nneed = all->n;
 	plan->need = all->clauses;
 	plan->facts.need = all->n ? (uint32_t) ((UINT64_C(1) << all->n) - 1) : 0;

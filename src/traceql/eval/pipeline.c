@@ -129,6 +129,8 @@ filter_run(TraceqlRun *run, const Filter *filter, SetList in)
 
 	if (filter->nsimple == 0 && filter->nbound == 0)
 		return in;
+	if (run->unit.hits[filter->id])
+		return keep_hits(run, in, run->unit.hits[filter->id]);
 	mask = run_get_bytes(run);
 	hit = run_get_bytes(run);
 	sets_mark_rows(run, in, mask);

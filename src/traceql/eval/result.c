@@ -180,9 +180,8 @@ wanted(TraceqlRun *run, uint32_t t, const MatchSink *sink)
 	Batch *batch = run->unit.batch;
 
 	return !sink->want ||
-		   sink->want(sink->ctx, batch_column(batch, LEVEL_TRACE, TC_ID)->fixed + 16 * (size_t) t,
-					  batch_column(batch, LEVEL_TRACE, TC_START)->i64[t],
-					  batch_column(batch, LEVEL_TRACE, TC_DURATION)->i64[t]);
+		   sink->want(sink->ctx, t, batch_column(batch, LEVEL_TRACE, TC_ID)->fixed + 16 * (size_t) t,
+					  batch_column(batch, LEVEL_TRACE, TC_START)->i64[t]);
 }
 
 void

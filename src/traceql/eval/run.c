@@ -85,41 +85,7 @@ unit_begin(TraceqlRun *run, Batch *batch, uint64_t source)
 	unit->ntraces = batch->level[LEVEL_TRACE].nrows;
 	unit->first = batch->trace_first;
 	unit->slots = arena_alloc0(run->scratch, (run->plan->nslots + 1) * sizeof(SlotState));
-}
-
-/* Does the trace overlap the range asked for? Bounds and times are unsigned nanoseconds. */
-static bool
-in_range(const TraceqlRun *run, int64_t start, int64_t duration)
-{
-	const TraceqlOptions *o = &run->options;
-
-	if (o->has_to && (uint64_t) start > (uint64_t) o->to)
-		return false;
-	return !o->has_from || (uint64_t) start + (uint64_t) duration >= (uint64_t) o->from;
-}
-
-SetList
-run_all_traces(TraceqlRun *run, const uint8_t *skip)
-{
-	Unit *unit = &run->unit;
-	bool ranged = run->options.has_from || run->options.has_to;
-	Column *start = ranged ? batch_column(unit->batch, LEVEL_TRACE, TC_START) : NULL;
-	Column *duration = ranged ? batch_column(unit->batch, LEVEL_TRACE, TC_DURATION) : NULL;
-	SetList list = {0};
-
-	list.cap = unit->ntraces;
-	list.sets = arena_alloc(run->scratch, (list.cap + 1) * sizeof(Set));
-	for (uint32_t t = 0; t < unit->ntraces; t++)
-	{
-		if (skip && skip[t])
-			continue;
-		if (ranged && !in_range(run, start->i64[t], duration->i64[t]))
-			continue;
-		list.sets[list.n++] = (Set){.trace = t, .n = unit->first[t + 1] - unit->first[t]};
-		run->counters.rows += unit->first[t + 1] - unit->first[t];
-	}
-	run->counters.traces += list.n;
-	return list;
+	unit->hits = arena_alloc0(run->scratch, (run->plan->nfilters + 1) * sizeof(uint8_t *));
 }
 
 void
@@ -133,18 +99,18 @@ run_check_regexes(TraceqlRun *run)
 }
 
 void
-traceql_run_unit(TraceqlRun *run, Batch *batch, uint64_t source, const uint8_t *skip, Arena *scratch,
-				 const MatchSink *sink)
+traceql_run_unit(TraceqlRun *run, const TraceqlUnit *unit, Arena *scratch, const MatchSink *sink)
 {
 	SetList sets;
 
 	run->scratch = scratch;
-	unit_begin(run, batch, source);
-	sets = run_all_traces(run, skip);
+	unit_begin(run, unit->batch, unit->source);
 	run->counters.units++;
-	if (sets.n && !run->plan->facts.nothing)
+	if (!run->plan->facts.nothing)
 	{
-		sets = pipeline_run(run, run->plan->root, sets);
+		sets = run_candidates(run, unit);
+		if (sets.n)
+			sets = pipeline_run(run, run->plan->root, sets);
 		run_check_regexes(run);
 		result_emit(run, sets, sink);
 	}
