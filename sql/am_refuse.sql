@@ -40,8 +40,6 @@ CREATE TABLE r3 (id int NOT NULL) USING tempo;
 ALTER TABLE hp ATTACH PARTITION r3 FOR VALUES FROM (10) TO (20);
 
 CLUSTER r USING nothing;
-SELECT * FROM r TABLESAMPLE SYSTEM (50);
-SELECT * FROM rp TABLESAMPLE BERNOULLI (50);
 
 -- a heap table of fixed-width columns has no TOAST relation to hold rows
 CREATE TABLE flat (id int);

@@ -41,9 +41,12 @@ extern bool am_scan_getnextslot(TableScanDesc scan, ScanDirection direction, Tup
 extern Size am_parallelscan_estimate(Relation rel);
 extern Size am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan);
 extern void am_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan);
+/* ---- sample.c ---- */
 extern bool am_analyze_next_block(TableScanDesc scan, COMPAT_ANALYZE_BLOCK_PARAMS);
 extern bool am_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin, double *live, double *dead,
 								  TupleTableSlot *slot);
+extern bool am_sample_next_block(TableScanDesc scan, struct SampleScanState *state);
+extern bool am_sample_next_tuple(TableScanDesc scan, struct SampleScanState *state, TupleTableSlot *slot);
 
 struct PlanState;
 

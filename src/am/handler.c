@@ -83,18 +83,6 @@ tuple_lock(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slo
 	am_refuse(rel, "locking of rows");
 }
 
-static bool
-sample_next_block(TableScanDesc scan, SampleScanState *state)
-{
-	am_refuse(scan->rs_rd, "TABLESAMPLE");
-}
-
-static bool
-sample_next_tuple(TableScanDesc scan, SampleScanState *state, TupleTableSlot *slot)
-{
-	am_refuse(scan->rs_rd, "TABLESAMPLE");
-}
-
 static const TableAmRoutine routine = {
 	.type = T_TableAmRoutine,
 	.slot_callbacks = am_slot_callbacks,
@@ -143,8 +131,8 @@ static const TableAmRoutine routine = {
 
 	.scan_bitmap_next_block = am_bitmap_next_block,
 	.scan_bitmap_next_tuple = am_bitmap_next_tuple,
-	.scan_sample_next_block = sample_next_block,
-	.scan_sample_next_tuple = sample_next_tuple,
+	.scan_sample_next_block = am_sample_next_block,
+	.scan_sample_next_tuple = am_sample_next_tuple,
 };
 
 Datum

@@ -327,9 +327,9 @@ plan_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	Bitmapset *attrs = needed_attributes(rel);
 	PlannedTable t = {.root = root, .rel = rel, .share = 1};
 
-	if (rte->tablesample)
-		am_refuse(relation, "TABLESAMPLE");
-	if (plan_enable_customscan && !IS_DUMMY_REL(rel) && !needs_other_system_columns(attrs))
+	/* The sample is the access method's (am/sample.c). */
+	if (plan_enable_customscan && rte->tablesample == NULL && !IS_DUMMY_REL(rel) &&
+		!needs_other_system_columns(attrs))
 	{
 		t.profile = store_profile(relation);
 		t.columns = clause_table(relation, NULL);

@@ -1,0 +1,168 @@
+/*
+ * sample.c
+ *	  Samples of the rows: for ANALYZE, and TABLESAMPLE.
+ *
+ * Both think in blocks. There are none here that hold rows of their own, so a block stands for a stretch
+ * of row positions: all rows in the order of a sequential scan, deleted ones included.
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "access/tsmapi.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "am/am.h"
+#include "am/scan.h"
+
+/* ---- ANALYZE: block b of n stands for slice b of n of a sample of the rows ---- */
+
+/*
+ * Reading every column of a large table for a sample of some thousand rows costs too much, so of more than
+ * SAMPLE_RUNS * RUN_ROWS rows only these many are offered: rows at a stride within stretches of about a
+ * vector, the stretches spread evenly. A stride, because neighbours are of one trace. Each row stands for
+ * as many as were passed over, so the table's row count comes out exact.
+ */
+#define SAMPLE_RUNS 256
+#define RUN_ROWS    256
+
+static uint64
+sample_size(const TempoScanDesc *scan)
+{
+	return Min(scan->cursor->nrows, (uint64) SAMPLE_RUNS * RUN_ROWS);
+}
+
+/* Row position of a place in the sample. Grows with the place. */
+static uint64
+sampled_position(const TempoScanDesc *scan, uint64 place)
+{
+	uint64 spacing = scan->cursor->nrows / SAMPLE_RUNS;
+	uint64 stride = Min(spacing, IMAGE_VECTOR_ROWS) / RUN_ROWS;
+
+	if (scan->cursor->nrows <= (uint64) SAMPLE_RUNS * RUN_ROWS)
+		return place;
+	return place / RUN_ROWS * spacing + place % RUN_ROWS * Max(stride, 1);
+}
+
+bool
+am_analyze_next_block(TableScanDesc sscan, COMPAT_ANALYZE_BLOCK_PARAMS)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	BlockNumber block;
+
+	if (!compat_analyze_block(COMPAT_ANALYZE_BLOCK_ARGS, &block))
+		return false;
+	if (!scan->started)
+	{
+		am_scan_start(scan);
+		scan->nblocks = RelationGetNumberOfBlocks(sscan->rs_rd);
+	}
+	if (block >= scan->nblocks)
+		return false;
+	scan->place = sample_size(scan) * block / scan->nblocks;
+	scan->place_end = sample_size(scan) * (block + 1) / scan->nblocks;
+	return true;
+}
+
+bool
+am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double *live, double *dead,
+					  TupleTableSlot *slot)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	double weight;
+	bool found = false;
+	MemoryContext old;
+
+	ExecClearTuple(slot);
+	if (scan->place >= scan->place_end)
+		return false;
+	weight = (double) scan->cursor->nrows / sample_size(scan);
+	old = MemoryContextSwitchTo(scan->context);
+	am_scan_ready_reader(scan, slot);
+	while (!found && scan->place < scan->place_end)
+	{
+		am_scan_seek(scan, sampled_position(scan, scan->place++));
+		found = !cursor_row_deleted(scan->cursor, (uint32) scan->row);
+		*(found ? live : dead) += weight;
+	}
+	if (found)
+		am_scan_store_row(scan, slot);
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/* ---- TABLESAMPLE ---- */
+
+/*
+ * Rows of a block: as few as a page of a heap may have while the table is small, for an even sample; up to a
+ * vector's worth in large tables, where SYSTEM then reads few vectors. By the number of rows, so that
+ * REPEATABLE is while the table stays as it is.
+ */
+#define SAMPLE_BLOCK_MIN 64
+#define SAMPLE_BLOCKS    8192
+
+static BlockNumber
+count_sample_blocks(TempoScanDesc *scan)
+{
+	uint64 nrows = scan->cursor->nrows;
+
+	scan->sample_rows = Max(SAMPLE_BLOCK_MIN, Min(nrows / SAMPLE_BLOCKS, IMAGE_VECTOR_ROWS));
+	return (BlockNumber) ((nrows + scan->sample_rows - 1) / scan->sample_rows);
+}
+
+bool
+am_sample_next_block(TableScanDesc sscan, struct SampleScanState *state)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	TsmRoutine *tsm = state->tsmroutine;
+	BlockNumber nblocks;
+	BlockNumber block;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!scan->started)
+		am_scan_start(scan);
+	nblocks = count_sample_blocks(scan);
+	if (nblocks == 0)
+		return false;
+	block = tsm->NextSampleBlock ? tsm->NextSampleBlock(state, nblocks) : scan->sample_block + 1;
+	if (!BlockNumberIsValid(block) || block >= nblocks)
+	{
+		scan->sample_block = -1;
+		return false;
+	}
+	scan->sample_block = block;
+	return true;
+}
+
+bool
+am_sample_next_tuple(TableScanDesc sscan, struct SampleScanState *state, TupleTableSlot *slot)
+{
+	TempoScanDesc *scan = (TempoScanDesc *) sscan;
+	uint64 first = (uint64) scan->sample_block * scan->sample_rows;
+	OffsetNumber max = (OffsetNumber) Min(scan->cursor->nrows - first, scan->sample_rows);
+	OffsetNumber offset;
+	bool found = false;
+	MemoryContext old;
+
+	ExecClearTuple(slot);
+	while (!found)
+	{
+		offset = state->tsmroutine->NextSampleTuple(state, (BlockNumber) scan->sample_block, max);
+		if (offset == InvalidOffsetNumber)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(scan->context);
+		am_scan_ready_reader(scan, slot);
+		am_scan_seek(scan, first + offset - FirstOffsetNumber);
+		found = !cursor_row_deleted(scan->cursor, (uint32) scan->row);
+		if (found)
+			am_scan_store_row(scan, slot);
+		MemoryContextSwitchTo(old);
+	}
+	if (found)
+		pgstat_count_heap_getnext(sscan->rs_rd);
+	return found;
+}
