@@ -78,6 +78,8 @@ SELECT tempo_merge('it') > 1000 AS merged_again;
 CALL ask('deleted and merged');
 DROP INDEX it_d;
 VACUUM it;
+VACUUM FULL it;
+CALL ask('written anew');
 SELECT reltuples = (SELECT count(*) FROM ih) AS as_many_entries FROM pg_class WHERE relname = 'it_id';
 SELECT tempo_check('it');
 
