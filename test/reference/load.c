@@ -300,6 +300,28 @@ finish_trace(Data *data, Trace *trace)
 }
 
 void
+data_remove(Data *data, bool (*removed)(const Span *span))
+{
+	int kept = 0;
+
+	for (int i = 0; i < data->nspans; i++)
+		if (!removed(data->spans[i]))
+			data->spans[kept++] = data->spans[i];
+	data->nspans = kept;
+	kept = 0;
+	for (int t = 0; t < data->ntraces; t++)
+	{
+		bool any = false;
+
+		for (int i = 0; i < data->nspans; i++)
+			any |= data->spans[i]->trace == data->traces[t];
+		if (any)
+			data->traces[kept++] = data->traces[t];
+	}
+	data->ntraces = kept;
+}
+
+void
 data_finish(Data *data)
 {
 	for (int t = 0; t < data->ntraces; t++)

@@ -1,18 +1,18 @@
 /*
- * random_run.c
+ * random_queries.c
  *	  Random queries to a server and to the reference, which have to give the same answer.
  *
  * usage: random_queries CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [metrics=PERCENT] [verbose=1]
  *
- * A round makes random traces, stores them in a random layout (recent batches, one or several segments, both,
- * one or two partitions), and asks about them: with and without a range and a limit, parallel or not. What
- * differs is printed with the round, which "first=ROUND rounds=1" repeats. Fails on any difference, when a
- * production of the grammar was never used, and when fewer than 30 of 100 answers have rows.
+ * A round makes random traces, stores them in a random layout (random_layout.h; one or two partitions), and
+ *asks about them, with and without a range and a limit. What differs is printed with the round, which
+ * "first=ROUND rounds=1" repeats. Fails on any difference, when a production of the grammar was never used,
+ *and when fewer than 30 of 100 answers have rows.
  *
  * The server has to keep from merging by itself: tempo.merge_delay long, tempo.max_future = -1.
  */
 #include "ask.h"
-#include "random.h"
+#include "random_layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,35 +37,8 @@ static Totals totals;
 static bool verbose;
 static uint64_t seed = 1;
 static int round_no;
+static Layout layout;       /* of the round */
 static int of_metrics = 35; /* of 100 queries */
-
-/* ---- storing ---- */
-
-/* 0: recent batches, 1: one segment, 2: a segment a few requests, 3: those, and batches on top. */
-static void
-store(const Requests *requests, int layout)
-{
-	int every = 1 + rnd(4);
-
-	command("TRUNCATE tempo.spans");
-	for (int i = 0; i < requests->n; i++)
-	{
-		ingest(requests->json[i]);
-		if (layout >= 2 && i % every == every - 1)
-			command("SELECT tempo_merge()");
-	}
-	if (layout == 1 || layout == 2)
-		command("SELECT tempo_merge()");
-}
-
-static void
-load(Data *data, const Requests *requests)
-{
-	for (int i = 0; i < requests->n; i++)
-		if (!data_add_request(data, requests->json[i].p, requests->json[i].n))
-			die("reference", "cannot read its own data");
-	data_finish(data);
-}
 
 /* ---- comparing ---- */
 
@@ -75,6 +48,7 @@ difference(const Answers *answers)
 	totals.differences++;
 	printf("difference in round %d (seed=%llu first=%d rounds=1)\n%.*s\n", round_no,
 		   (unsigned long long) seed, round_no, (int) answers->sql.n, answers->sql.p);
+	layout_print(&layout);
 	print_first_difference(answers);
 	if (verbose)
 		printf("-- reference\n%s-- server\n%s", answers->want.p, answers->got.p);
@@ -161,20 +135,15 @@ run_round(int queries)
 	Requests requests;
 	Data data = {0};
 	int64_t from;
-	int layout;
-	bool parallel;
 
 	random_seed(seed * 1000003 + (uint64_t) round_no);
-	layout = rnd(4);
-	parallel = chance(20);
+	layout = random_layout();
 	from = MIDNIGHT - (chance(30) ? 900 : 0);
 	requests = random_traces(chance(3) ? 20 : 1, from);
-	load(&data, &requests);
-	store(&requests, layout);
-	command(parallel ? "SET max_parallel_workers_per_gather = 2" : "SET max_parallel_workers_per_gather = 0");
-	if (parallel && queries > 40)
+	layout_make(&layout, &requests, &data);
+	if (layout.parallel && queries > 40)
 		queries = 40;
-	for (int i = 0; i < queries && totals.differences < MOST_DIFFERENCES; i++)
+	for (int i = 0; i < queries && data.nspans && totals.differences < MOST_DIFFERENCES; i++)
 		ask(&data, from);
 	free(data.spans);
 	free(data.traces);
@@ -233,6 +202,7 @@ main(int argc, char **argv)
 			die("unknown argument", argv[i]);
 	}
 	ask_connect(argv[1]);
+	layout_prepare();
 	for (round_no = (int) first; totals.differences < MOST_DIFFERENCES; round_no++)
 	{
 		if (rounds ? round_no >= first + rounds : totals.queries >= queries)

@@ -205,6 +205,8 @@ typedef struct Data
 
 /* One OTLP/JSON request; false when it is none. */
 extern bool data_add_request(Data *data, const char *json, size_t n);
+/* Before data_finish(): forgets spans, and traces that have none left. */
+extern void data_remove(Data *data, bool (*removed)(const Span *span));
 /* After the last: traces, roots, numbering. */
 extern void data_finish(Data *data);
 extern void trace_number(Trace *trace);
