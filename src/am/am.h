@@ -30,6 +30,8 @@ extern const TupleTableSlotOps *am_slot_callbacks(Relation rel);
  * stored or materialized before the reader goes elsewhere.
  */
 extern void am_slot_store(TupleTableSlot *slot, RowReader *reader, uint32 row, uint64 number, Oid relid);
+/* Leave attributes null that nobody will look at; per attribute number - 1, as long as the slot lives. */
+extern void am_slot_need(TupleTableSlot *slot, const bool *needed);
 
 /* ---- scan.c ---- */
 extern TableScanDesc am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData *key,
@@ -94,8 +96,10 @@ extern bool am_index_fetch_tuple(IndexFetchTableData *data, ItemPointer tid, Sna
 extern TransactionId am_index_delete_tuples(Relation rel, TM_IndexDeleteOp *delstate);
 extern bool am_bitmap_next_block(TableScanDesc scan, struct TBMIterateResult *tbmres);
 extern bool am_bitmap_next_tuple(TableScanDesc scan, struct TBMIterateResult *tbmres, TupleTableSlot *slot);
-/* For plans about to run: bitmap scans of our tables must not prefetch. */
-extern void am_stop_prefetch(struct PlanState *state);
+
+/* ---- plan_state.c ---- */
+/* Prepare core's scans of our tables in a plan about to run. */
+extern void am_prepare_plan(struct PlanState *state);
 
 /* ---- index_build.c ---- */
 extern double am_index_build_range_scan(Relation rel, Relation index, struct IndexInfo *info, bool allow_sync,

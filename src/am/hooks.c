@@ -106,6 +106,15 @@ check_plan(PlannedStmt *stmt)
 }
 
 static void
+prepare_plan(QueryDesc *query)
+{
+	MemoryContext old = MemoryContextSwitchTo(query->estate->es_query_cxt);
+
+	am_prepare_plan(query->planstate);
+	MemoryContextSwitchTo(old);
+}
+
+static void
 executor_start(QueryDesc *query, int eflags)
 {
 	check_plan(query->plannedstmt);
@@ -115,7 +124,7 @@ executor_start(QueryDesc *query, int eflags)
 		next_executor_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
-	am_stop_prefetch(query->planstate);
+	prepare_plan(query);
 }
 
 static void

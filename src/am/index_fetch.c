@@ -13,8 +13,6 @@
 #include "access/relscan.h"
 #include "access/tableam.h"
 #include "miscadmin.h"
-#include "nodes/execnodes.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/tidbitmap.h"
 #include "pgstat.h"
 #include "storage/predicate.h"
@@ -116,29 +114,4 @@ am_bitmap_next_tuple(TableScanDesc sscan, struct TBMIterateResult *tbmres, Tuple
 		return true;
 	}
 	return false;
-}
-
-/*
- * Core would prefetch blocks of the main fork by the block numbers in TIDs, which are not such blocks and
- * may lie in files that do not exist.
- */
-static bool
-stop_prefetch(PlanState *state, void *context)
-{
-	if (state == NULL)
-		return false;
-	if (IsA(state, BitmapHeapScanState))
-	{
-		BitmapHeapScanState *scan = (BitmapHeapScanState *) state;
-
-		if (scan->ss.ss_currentRelation && am_is_tempo(scan->ss.ss_currentRelation))
-			scan->prefetch_maximum = 0;
-	}
-	return planstate_tree_walker(state, stop_prefetch, context);
-}
-
-void
-am_stop_prefetch(PlanState *state)
-{
-	(void) stop_prefetch(state, NULL);
 }

@@ -16,6 +16,7 @@ typedef struct RowSlot
 	VirtualTupleTableSlot base;
 	RowReader *reader; /* of the values not taken yet; NULL: there are none */
 	uint32 row;
+	const bool *needed; /* per attribute, for this slot of a plan; NULL: all are */
 } RowSlot;
 
 static TupleTableSlotOps slot_ops;
@@ -42,7 +43,12 @@ get_some_attributes(TupleTableSlot *slot, int natts)
 	if (s->reader == NULL)
 		elog(ERROR, "tuple slot of access method tempo has no row");
 	for (int i = slot->tts_nvalid; i < natts; i++)
-		slot->tts_values[i] = row_reader_value(s->reader, i + 1, s->row, &slot->tts_isnull[i]);
+	{
+		if (s->needed && !s->needed[i])
+			slot->tts_isnull[i] = true;
+		else
+			slot->tts_values[i] = row_reader_value(s->reader, i + 1, s->row, &slot->tts_isnull[i]);
+	}
 	slot->tts_nvalid = natts;
 }
 
@@ -131,4 +137,11 @@ am_slot_store(TupleTableSlot *slot, RowReader *reader, uint32 row, uint64 number
 	s->row = row;
 	slot->tts_flags &= ~TTS_FLAG_EMPTY;
 	slot->tts_nvalid = 0;
+}
+
+void
+am_slot_need(TupleTableSlot *slot, const bool *needed)
+{
+	if (slot->tts_ops == &slot_ops)
+		((RowSlot *) slot)->needed = needed;
 }

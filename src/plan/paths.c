@@ -327,13 +327,14 @@ plan_table(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	Bitmapset *attrs = needed_attributes(rel);
 	PlannedTable t = {.root = root, .rel = rel, .share = 1};
 
-	/* The sample is the access method's (am/sample.c). */
+	t.share = plan_column_share(rel, RelationGetDescr(relation), attrs);
+	plan_price_index_paths(rel, t.share);
+	/* A sample is the access method's (am/sample.c). */
 	if (plan_enable_customscan && rte->tablesample == NULL && !IS_DUMMY_REL(rel) &&
 		!needs_other_system_columns(attrs))
 	{
 		t.profile = store_profile(relation);
 		t.columns = clause_table(relation, NULL);
-		t.share = plan_column_share(rel, RelationGetDescr(relation), attrs);
 		add_whole_table(&t);
 		if (t.profile->spans)
 			add_joins(&t);

@@ -26,6 +26,9 @@ extern bool plan_enable_aggregate;
 /* Share of the table's column bytes that a scan of these attributes (offset as in pull_varattnos) reads. */
 extern double plan_column_share(RelOptInfo *rel, TupleDesc desc, Bitmapset *attrs);
 
+/* Add to core's paths by indexes what rows cost that are decoded one by one. (index_cost.c) */
+extern void plan_price_index_paths(RelOptInfo *rel, double share);
+
 /* What a pruning condition is about. */
 typedef enum PruneKind
 {
