@@ -1,25 +1,26 @@
 /*
  * parallel.h
- *	  One query in several processes. Workers are PostgreSQL's own: they run as the leader's user, in its
- *	  transaction, under its snapshot and settings; their errors are raised in the leader, and they end with
- *	  it, however it ends.
+ *	  One query in several processes, under one snapshot and one user. They are parallel workers as
+ *	  PostgreSQL's own plans have them, or helpers: query executors that stand by, which saves starting a
+ *	  process. Errors of either are raised in the leader, and either ends when the leader does.
  *
  * How a query goes about it:
  *
  *	1. open the source and begin a reader, as for running alone.
- *	2. parallel_begin() starts as many workers as are allowed and worth it. NULL: none, go on alone.
+ *	2. parallel_begin() finds as many workers as are allowed and worth it. NULL: none, go on alone.
  *	3. the leader's reader now shares the units with them (vector by vector, as each finds time):
  *reader_next() until there are no more. By traces, split traces are found before workers start, and gathered
  *by the leader, last unless request.newest.
  *	4. parallel_next() gives the answer of each worker, waiting for it; parallel_end().
  *
- * A worker runs the entry function named in the job: PGDLLEXPORT void entry(dsm_segment *seg, shm_toc *toc)
- * { parallel_work(seg, toc, task); }. The task gets the job's bytes, makes a reader with the same request as
- *the leader's, calls parallel_follow(), reads units until there are no more, and appends its answer to a
- *buffer.
+ * A worker runs the job's task, under the entry function named there: PGDLLEXPORT void entry(dsm_segment
+ **seg, shm_toc *toc) { parallel_work(seg, toc, task); }. The task gets the job's bytes, makes a reader with
+ *the same request as the leader's, calls parallel_follow(), reads units until there are no more, and appends
+ *its answer to a buffer. It calls query_check_memory() at every unit, as that is where it hears that the
+ *leader is gone.
  *
- * Between parallel_begin and parallel_end the leader is in parallel mode: it must not write, and must not
- * return to its caller.
+ * Between parallel_begin and parallel_end the leader must not write, and must not return to its caller: it
+ *may be in parallel mode.
  *
  * tempo.query_memory is a limit on what all processes of a query hold together.
  */
@@ -31,25 +32,6 @@
 #include "storage/shm_toc.h"
 #include "traceql/reader.h"
 
-/* ---- the leader ---- */
-
-typedef struct ParallelJob
-{
-	const char *entry; /* of the library, run in workers */
-	Str task;          /* what it has to know */
-	double row_cost;   /* work on a row, in units of cpu_operator_cost */
-} ParallelJob;
-
-typedef struct Parallel Parallel;
-
-extern Parallel *parallel_begin(Source *source, Reader *reader, const ParallelJob *job);
-extern int parallel_workers(const Parallel *parallel);
-/* The next answer, in any order; lives until the next call. false: there are no more. */
-extern bool parallel_next(Parallel *parallel, Str *answer);
-extern void parallel_end(Parallel *parallel);
-
-/* ---- a worker ---- */
-
 typedef struct ParallelWorker
 {
 	MemoryContext context; /* of everything the task makes; current when it is called */
@@ -57,13 +39,44 @@ typedef struct ParallelWorker
 	Str task;
 	ReaderDeal *deal;
 	const SplitSet *split;
+	bool (*wanted_elsewhere)(void); /* helpers: is there something better to do? May be NULL */
 	Buf *answer;
 } ParallelWorker;
 
 typedef void (*ParallelTask)(ParallelWorker *worker);
 
+/* ---- the leader ---- */
+
+typedef struct ParallelJob
+{
+	const char *entry; /* of the library, run in workers */
+	ParallelTask run;  /* what that does */
+	Str task;          /* what it has to know */
+	double row_cost;   /* work on a row, in units of cpu_operator_cost */
+} ParallelJob;
+
+typedef struct Parallel Parallel;
+
+extern Parallel *parallel_begin(Source *source, Reader *reader, const ParallelJob *job);
+/* The next answer, in any order; lives until the next call. false: there are no more. */
+extern bool parallel_next(Parallel *parallel, Str *answer);
+extern void parallel_end(Parallel *parallel);
+
+/* ---- a worker ---- */
+
 extern void parallel_work(dsm_segment *seg, shm_toc *toc, ParallelTask task);
 /* After reader_begin() and before the first reader_next(). */
 extern void parallel_follow(const ParallelWorker *worker, Reader *reader);
+
+/* ---- helpers ---- */
+
+/* Hands the segment of a job to a process that stands by; false: there is none. NULL where none are known. */
+extern bool (*parallel_offer)(dsm_handle job);
+/*
+ * In a process that stands by, in a new transaction without a snapshot, as the user and in the database of
+ * whoever offers: take part in a job, if it is still open. When wanted_elsewhere() says so it begins no
+ * more images; what it has done counts. Raises what the leader is told, too.
+ */
+extern void parallel_help(dsm_handle job, bool (*wanted_elsewhere)(void));
 
 #endif

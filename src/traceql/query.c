@@ -33,10 +33,12 @@ traceql_define_settings(void)
 static pg_atomic_uint64 *memory_held;
 static int memory_processes;
 static int memory_mine;
+static pg_atomic_uint32 *query_over;
 
 void
-query_share_memory(pg_atomic_uint64 *held, int n, int mine)
+query_share_memory(pg_atomic_uint64 *held, int n, int mine, pg_atomic_uint32 *over)
 {
+	query_over = over;
 	memory_held = held;
 	memory_processes = n;
 	memory_mine = mine;
@@ -60,6 +62,8 @@ void
 query_check_room(void *context, size_t bytes)
 {
 	CHECK_FOR_INTERRUPTS();
+	if (query_over && pg_atomic_read_u32(query_over))
+		ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("the query this was a part of has ended")));
 	if (query_memory > 0 &&
 		(held_by_all(MemoryContextMemAllocated(context, true)) + bytes) / 1024 > (Size) query_memory)
 		ereport(ERROR,

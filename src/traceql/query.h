@@ -18,9 +18,9 @@ extern void query_check_memory(MemoryContext context);
 extern void query_check_room(void *context, size_t bytes);
 /*
  * From now on the limit is on what n processes hold together, each of which keeps its number in its place;
- * those of one process must all be below one context. NULL: there is only this one again.
+ * held NULL: there is only this one again. over, when not NULL: nonzero ends the query.
  */
-extern void query_share_memory(pg_atomic_uint64 *held, int n, int mine);
+extern void query_share_memory(pg_atomic_uint64 *held, int n, int mine, pg_atomic_uint32 *over);
 extern uint32 query_max_trace_spans(void);
 
 /* Times as SQL arguments give them, as unix nanoseconds, both inclusive. */

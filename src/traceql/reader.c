@@ -21,6 +21,7 @@ struct Reader
 	bool split_done;
 	const SplitSet *elsewhere; /* traces that come gathered, here or in another process; NULL: none do */
 	ReaderDeal *deal;          /* NULL: nobody else reads */
+	bool (*stop)(void);        /* others may do the rest; NULL: no reason to */
 	int nunits;                /* images to read one by one */
 	int next;                  /* of those */
 	uint64 number;             /* of the unit's dictionaries */
@@ -164,6 +165,9 @@ open_dealt(Reader *reader)
 {
 	uint32 i;
 
+	/* What is begun is ended: nobody may join for the last vectors of an image. */
+	if (reader->stop && reader->stop())
+		return false;
 	if (pg_atomic_read_u32(&reader->deal->unit) >= (uint32) reader->nunits ||
 		(i = pg_atomic_fetch_add_u32(&reader->deal->unit, 1)) >= (uint32) reader->nunits)
 		return join_image(reader);
@@ -402,11 +406,12 @@ reader_share(Reader *reader, ReaderDeal *deal)
 }
 
 void
-reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere)
+reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere, bool (*stop)(void))
 {
 	reader_share(reader, deal);
 	reader->started = true;
 	reader->elsewhere = elsewhere;
+	reader->stop = stop;
 	reader->counters = (ReaderCounters){0};
 }
 

@@ -82,13 +82,14 @@ extern bool reader_next(Reader *reader, ReaderUnit *unit);
 /*
  * Sharing, before the first reader_next(), see parallel.h; only without request.image. By traces, the one
  * reader that has found the split traces (reader_prepare; NULL: there are none) also gathers them, after
- * everything else unless request.newest. The others are told which they are with the deal.
+ * everything else unless request.newest. The others are told which they are with the deal; they stop when
+ * stop() says so.
  */
 extern const SplitSet *reader_prepare(Reader *reader);
 extern Size reader_deal_size(const Reader *reader);
 extern void reader_deal_init(const Reader *reader, ReaderDeal *deal);
 extern void reader_share(Reader *reader, ReaderDeal *deal);
-extern void reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere);
+extern void reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere, bool (*stop)(void));
 /* Rows in images that are wanted. */
 extern uint64 reader_rows(const Reader *reader);
 extern ReaderCounters reader_counters(const Reader *reader);

@@ -64,6 +64,11 @@ extern Batch *source_filter(const SourceUnit *unit, uint64 first_row, Batch *bat
 extern Size source_share_size(const Source *source);
 extern void source_share_write(const Source *source, char *at);
 /*
+ * Lock everything that reading it takes, if that needs no waiting; otherwise false, and some of it may be
+ * locked. For processes that are not in the lock group of whoever waits for them.
+ */
+extern bool source_share_lock(const char *at);
+/*
  * The source that such bytes describe: rights were checked, and units listed, where they were written.
  * Bitmaps of visible rows stay where they are.
  */

@@ -8,6 +8,7 @@
 #include "traceql/source.h"
 
 #include "access/table.h"
+#include "storage/lmgr.h"
 
 typedef struct Head
 {
@@ -159,6 +160,43 @@ take_units(Source *source, const Head *head, char *at)
 										   units[i].partial, units[i].visible ? (uint8 *) bitmaps : NULL};
 		bitmaps += bitmap_size(&source->segments[i]);
 	}
+}
+
+static bool
+lock_relation(Oid relid)
+{
+	Relation rel;
+	Oid toast;
+	List *indexes;
+	ListCell *lc;
+	bool locked = true;
+
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return false;
+	rel = table_open(relid, NoLock);
+	toast = rel->rd_rel->reltoastrelid;
+	table_close(rel, NoLock);
+	if (!ConditionalLockRelationOid(toast, AccessShareLock))
+		return false;
+	rel = table_open(toast, NoLock);
+	indexes = RelationGetIndexList(rel);
+	table_close(rel, NoLock);
+	foreach (lc, indexes)
+		locked = locked && ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock);
+	list_free(indexes);
+	return locked;
+}
+
+bool
+source_share_lock(const char *at)
+{
+	const Head *head = (const Head *) at;
+	const Oid *rels = (const Oid *) (at + MAXALIGN(sizeof(Head)));
+
+	for (int i = 0; i < head->nrels; i++)
+		if (!lock_relation(rels[i]))
+			return false;
+	return true;
 }
 
 Source *

@@ -237,20 +237,6 @@ typedef struct Done
 	ReaderCounters read;
 } Done;
 
-static Parallel *
-begin_workers(Running *r, Arena *arena)
-{
-	Task task = {.range = r->range, .exemplars = r->exemplars};
-	ParallelJob job = {.entry = "tempo_timeline_worker", .row_cost = metrics_plan_cost(r->plan)};
-	Buf buf;
-
-	buf_init(&buf, arena, sizeof(task) + r->query.len);
-	buf_put(&buf, &task, sizeof(task));
-	buf_put(&buf, r->query.p, r->query.len);
-	job.task = str_of((char *) buf.p, buf.len);
-	return parallel_begin(r->source, r->reader, &job);
-}
-
 static void
 work(ParallelWorker *w)
 {
@@ -281,11 +267,26 @@ tempo_timeline_worker(dsm_segment *seg, shm_toc *toc)
 	parallel_work(seg, toc, work);
 }
 
+static Parallel *
+begin_workers(Running *r, Arena *arena)
+{
+	Task task = {.range = r->range, .exemplars = r->exemplars};
+	ParallelJob job = {.entry = "tempo_timeline_worker", .run = work, .row_cost = metrics_plan_cost(r->plan)};
+	Buf buf;
+
+	buf_init(&buf, arena, sizeof(task) + r->query.len);
+	buf_put(&buf, &task, sizeof(task));
+	buf_put(&buf, r->query.p, r->query.len);
+	job.task = str_of((char *) buf.p, buf.len);
+	return parallel_begin(r->source, r->reader, &job);
+}
+
 static void
 take_answer(Running *r, Str answer, Timeline *out)
 {
 	Done done;
 
+	out->workers++;
 	memcpy(&done, answer.p, sizeof(done));
 	out->counters.units += done.counters.units;
 	out->counters.spans += done.counters.spans;
@@ -311,7 +312,6 @@ observe(Running *r, Arena *arena, Timeline *out)
 	out->read = reader_counters(r->reader);
 	if (parallel)
 	{
-		out->workers = (uint32) parallel_workers(parallel);
 		while (parallel_next(parallel, &answer))
 			take_answer(r, answer, out);
 		parallel_end(parallel);

@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "net/body.h"
+#include "traceql/parallel.h"
 #include "worker/loop.h"
 #include "worker/query_link.h"
 #include "worker/worker.h"
@@ -33,6 +34,11 @@ typedef struct Link
 	dsm_segment *seg;
 	shm_mq_handle *in;
 	shm_mq_handle *out;
+	/* What was received while there was other work. */
+	bool received;
+	shm_mq_result result;
+	void *msg;
+	Size len;
 } Link;
 
 static uint64 seen_cancel;
@@ -250,6 +256,69 @@ serve(Link *link, const char *msg, size_t len, MemoryContext context)
 	return result;
 }
 
+/* Look for a request, without waiting. */
+static shm_mq_result
+receive(Link *link)
+{
+	if (!link->received)
+		link->result = shm_mq_receive(link->in, &link->len, &link->msg, true);
+	link->received = link->result != SHM_MQ_WOULD_BLOCK;
+	return link->result;
+}
+
+/* ---- queries of others ---- */
+
+static Link *link_while_helping;
+
+static bool
+request_waits(void)
+{
+	return receive(link_while_helping) != SHM_MQ_WOULD_BLOCK;
+}
+
+/* The next executor with nothing to do is told of a query of ours. */
+static bool
+offer_job(dsm_handle job)
+{
+	for (int i = SLOT_EXECUTOR; i < WORKER_SLOTS; i++)
+	{
+		WorkerSlot *slot = &worker_shared->slots[i];
+		uint32 none = 0;
+
+		if (slot == my_slot || pg_atomic_read_u32(&slot->pid) == 0 || pg_atomic_read_u32(&slot->link) == 0 ||
+			pg_atomic_read_u32(&slot->busy) != 0 || !pg_atomic_compare_exchange_u32(&slot->help, &none, job))
+			continue;
+		SetLatch(slot->latch);
+		return true;
+	}
+	return false;
+}
+
+/* What fails here is told by the process that is helped. */
+static void
+help(Link *link, MemoryContext context)
+{
+	dsm_handle job = pg_atomic_exchange_u32(&my_slot->help, 0);
+
+	link_while_helping = link;
+	PG_TRY();
+	{
+		work_begin_bare(tempo_query_timeout, LOCK_MS);
+		XactReadOnly = true;
+		XactIsoLevel = XACT_READ_COMMITTED;
+		parallel_help(job, request_waits);
+		work_commit_bare();
+	}
+	PG_CATCH();
+	{
+		(void) work_abort(context);
+	}
+	PG_END_TRY();
+	QueryCancelPending = false;
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextReset(context);
+}
+
 /* Until the query worker goes away. */
 static void
 serve_link(Link *link, MemoryContext context)
@@ -258,9 +327,6 @@ serve_link(Link *link, MemoryContext context)
 
 	while (result != SHM_MQ_DETACHED)
 	{
-		Size len;
-		void *msg;
-
 		if (ProcDiePending)
 			proc_exit(0); /* told to stop while idle: nothing to complain about */
 		CHECK_FOR_INTERRUPTS();
@@ -269,9 +335,14 @@ serve_link(Link *link, MemoryContext context)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		result = shm_mq_receive(link->in, &len, &msg, true);
+		result = receive(link);
 		if (result == SHM_MQ_SUCCESS)
-			result = serve(link, msg, len, context);
+		{
+			result = serve(link, link->msg, link->len, context);
+			link->received = false;
+		}
+		else if (pg_atomic_read_u32(&my_slot->help) != 0 && result == SHM_MQ_WOULD_BLOCK)
+			help(link, context);
 		else if (result == SHM_MQ_WOULD_BLOCK)
 		{
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
@@ -295,11 +366,12 @@ tempo_executor_main(Datum arg)
 	worker_take_slot(arg);
 	seen_cancel = pg_atomic_read_u64(&my_slot->cancel);
 	context = AllocSetContextCreate(TopMemoryContext, "tempo request", ALLOCSET_DEFAULT_SIZES);
+	parallel_offer = offer_job;
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	for (;;)
 	{
-		Link link;
+		Link link = {0};
 
 		link_open(&link);
 		serve_link(&link, context);

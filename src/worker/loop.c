@@ -161,21 +161,33 @@ loop_every(Loop *loop, int ms, event_callback_fn cb, void *arg)
 /* ---- transactions ---- */
 
 void
-work_begin(int statement_ms, int lock_ms)
+work_begin_bare(int statement_ms, int lock_ms)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	LockTimeout = lock_ms;
 	if (statement_ms > 0)
 		enable_timeout_after(STATEMENT_TIMEOUT, statement_ms);
-	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, NULL);
+}
+
+void
+work_begin(int statement_ms, int lock_ms)
+{
+	work_begin_bare(statement_ms, lock_ms);
+	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 void
 work_commit(void)
 {
 	PopActiveSnapshot();
+	work_commit_bare();
+}
+
+void
+work_commit_bare(void)
+{
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	CommitTransactionCommand();
 	pgstat_report_stat(false);

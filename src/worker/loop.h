@@ -36,6 +36,9 @@ extern void loop_every(Loop *loop, int ms, event_callback_fn cb, void *arg);
 /* Start a transaction with an active snapshot, under lock_timeout and statement_timeout (ms, 0 = none). */
 extern void work_begin(int statement_ms, int lock_ms);
 extern void work_commit(void);
+/* The same without a snapshot, for work that brings its own. */
+extern void work_begin_bare(int statement_ms, int lock_ms);
+extern void work_commit_bare(void);
 /* In PG_CATCH: abort, and return the error copied into context; the error state is clean afterwards. */
 extern ErrorData *work_abort(MemoryContext context);
 

@@ -46,6 +46,7 @@ init_slot(WorkerSlot *slot)
 	pg_atomic_init_u32(&slot->link, 0);
 	pg_atomic_init_u64(&slot->current, 0);
 	pg_atomic_init_u64(&slot->cancel, 0);
+	pg_atomic_init_u32(&slot->help, 0);
 	SpinLockInit(&slot->mutex);
 }
 
@@ -105,6 +106,7 @@ static void
 leave_slot(int code, Datum arg)
 {
 	pg_atomic_write_u32(&my_slot->link, 0);
+	pg_atomic_write_u32(&my_slot->help, 0);
 	pg_atomic_write_u64(&my_slot->current, 0);
 	pg_atomic_write_u32(&my_slot->busy, 0);
 	pg_atomic_write_u32(&my_slot->pid, 0);
@@ -117,6 +119,7 @@ worker_take_slot(Datum arg)
 	my_slot = &worker_shared->slots[DatumGetInt32(arg)];
 	SpinLockAcquire(&my_slot->mutex);
 	my_slot->started = GetCurrentTimestamp();
+	my_slot->latch = MyLatch;
 	SpinLockRelease(&my_slot->mutex);
 	pg_atomic_write_u32(&my_slot->pid, MyProcPid);
 	before_shmem_exit(leave_slot, 0);

@@ -77,6 +77,8 @@ typedef struct WorkerSlot
 	pg_atomic_uint32 link;    /* dsm_handle of the queues, 0 = none */
 	pg_atomic_uint64 current; /* request being worked on, 0 = none */
 	pg_atomic_uint64 cancel;  /* request to be given up */
+	pg_atomic_uint32 help;    /* dsm_handle of another's query to take part in, 0 = none */
+	Latch *latch;             /* of the process; what it points to is never freed */
 
 	slock_t mutex; /* for what follows */
 	TimestampTz started;
