@@ -109,6 +109,11 @@ label_value(const Val *v)
 		case T_DURATION: return (Val){.type = T_STRING, .s = print_duration(v->i)};
 		default: break;
 	}
+	if (v->type == T_FLOAT && !isfinite(v->d))
+		return (Val){.type = T_STRING,
+					 .s = text_of(isnan(v->d) ? "NaN"
+								  : v->d > 0  ? "Infinity"
+											  : "-Infinity")};
 	if (v->type == T_ARRAY)
 	{
 		Val out = *v;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 static PGconn *conn;
+static const char *tenant;
 
 void
 die(const char *what, const char *why)
@@ -45,10 +46,17 @@ ask_end(void)
 }
 
 void
-ingest(Text json)
+ask_tenant(const char *name)
 {
-	const char *values[] = {json.p};
-	PGresult *r = PQexecParams(conn, "SELECT tempo_ingest_json($1::text)", 1, NULL, values, NULL, NULL, 0);
+	tenant = name;
+}
+
+void
+ingest(Text json, const char *to)
+{
+	const char *values[] = {json.p, to};
+	PGresult *r =
+		PQexecParams(conn, "SELECT tempo_ingest_json($1::text, $2)", 2, NULL, values, NULL, NULL, 0);
 
 	if (PQresultStatus(r) != PGRES_TUPLES_OK)
 		die("tempo_ingest_json", PQerrorMessage(conn));
@@ -132,6 +140,8 @@ search_sql(Text query, Range range)
 				(long long) (range.from / 1000000000), (long long) (range.to / 1000000000));
 	if (range.limit)
 		out_fmt(&out, ", max_traces => %d", range.limit);
+	if (tenant)
+		out_fmt(&out, ", tenant => '%s'", tenant);
 	out_fmt(&out, ")");
 	PQfreemem(literal);
 	return out_done(&out);
@@ -139,19 +149,30 @@ search_sql(Text query, Range range)
 
 /* ---- metrics ---- */
 
+static void
+put_bound(Out *out, bool open, int64_t ns)
+{
+	if (open)
+		out_fmt(out, ", NULL");
+	else
+		out_fmt(out, ", to_timestamp(%lld)", (long long) (ns / 1000000000));
+}
+
 static Text
 metrics_sql(Text query, Window w)
 {
 	char *literal = PQescapeLiteral(conn, query.p, query.n);
 	Out out = {0};
 
-	out_fmt(
-		&out,
-		"SELECT labels, series, value%s FROM traceql_metrics%s(%s, to_timestamp(%lld), to_timestamp(%lld)",
-		w.instant ? "" : ", (extract(epoch FROM \"time\") * 1000000)::bigint", w.instant ? "_instant" : "",
-		literal, (long long) (w.from / 1000000000), (long long) (w.to / 1000000000));
+	out_fmt(&out, "SELECT labels, series, value%s FROM traceql_metrics%s(%s",
+			w.instant ? "" : ", (extract(epoch FROM \"time\") * 1000000)::bigint",
+			w.instant ? "_instant" : "", literal);
+	put_bound(&out, w.open_from, w.from);
+	put_bound(&out, w.open_to, w.to);
 	if (w.step)
 		out_fmt(&out, ", step => '%lld ms'", (long long) (w.step / 1000000));
+	if (tenant)
+		out_fmt(&out, ", tenant => '%s'", tenant);
 	out_fmt(&out, ")");
 	PQfreemem(literal);
 	return out_done(&out);
@@ -233,17 +254,39 @@ search_expected(const Data *data, Text query, Range range)
 	return search_answer(data, &parsed, range, &answer) ? answer : text_of("22000");
 }
 
-static Text
-metrics_expected(const Data *data, Text query, Window w)
+/* Bounds that are not given: of the spans there are. The start is not part of a range. */
+static Window
+closed(const Data *data, Window w)
 {
-	Intervals at = w.instant ? instant_interval(w.from, w.to)
-							 : range_intervals(w.from, w.to, w.step ? w.step : default_step(w.from, w.to));
+	int64_t first = INT64_MAX, last = 0;
+
+	for (int i = 0; i < data->nspans; i++)
+	{
+		int64_t start = data->spans[i]->start;
+
+		first = start < first ? start : first;
+		last = start > last ? start : last;
+	}
+	if (w.open_from)
+		w.from = first - 1;
+	if (w.open_to)
+		w.to = last > w.from ? last : w.from + 1;
+	return w;
+}
+
+static Text
+metrics_expected(const Data *data, Text query, Window given)
+{
+	Window w = closed(data, given);
+	Intervals at;
 	Query parsed;
 	Result result;
 	const char *state = state_of(ref_parse(query, &parsed));
 
-	if (state)
-		return text_of(state);
+	if (state || w.to <= w.from)
+		return text_of(state ? state : "22023");
+	at = w.instant ? instant_interval(w.from, w.to)
+				   : range_intervals(w.from, w.to, w.step ? w.step : default_step(w.from, w.to));
 	return run_metrics(data, &parsed, at, &result) ? answer_of_result(&result, w.instant) : text_of("22000");
 }
 

@@ -22,13 +22,17 @@ typedef struct Window
 	int64_t to;
 	int64_t step;
 	bool instant;
+	bool open_from; /* given as NULL: from the first span on */
+	bool open_to;
 } Window;
 
 extern void die(const char *what, const char *why) __attribute__((noreturn));
 extern void ask_connect(const char *conninfo);
 extern void ask_end(void);
 extern void command(const char *sql);
-extern void ingest(Text json);
+extern void ingest(Text json, const char *tenant);
+/* Whose spans are asked for; NULL: of all. */
+extern void ask_tenant(const char *tenant);
 extern Answers ask_search(const Data *data, Text query, Range range);
 extern Answers ask_metrics(const Data *data, Text query, Window window);
 /* The first line on either side that is not the same. */

@@ -92,7 +92,9 @@ count_attrs(Side *side, Scope scope, const Attrs *attrs, int k, double weight)
 	{
 		Field f = {.scope = scope, .key = attrs->a[i].key};
 
-		count(side, print_field(&f), &attrs->a[i].value, k, weight);
+		/* of a key that is there twice, the first */
+		if (attrs_find(attrs, f.key) == &attrs->a[i].value)
+			count(side, print_field(&f), &attrs->a[i].value, k, weight);
 	}
 }
 

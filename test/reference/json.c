@@ -4,6 +4,7 @@
  */
 #include "ref.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +134,7 @@ read_string(Reader *r)
 static void
 read_number(Reader *r, Json *j)
 {
-	char text[64];
+	char text[512];
 	size_t n = 0;
 	char *end;
 
@@ -144,8 +145,9 @@ read_number(Reader *r, Json *j)
 	text[n] = 0;
 	r->p += n;
 	j->s = text_copy(text, n);
-	j->type = strpbrk(text, ".eE") ? J_FLOAT : J_INT;
+	errno = 0;
 	j->i = strtoll(text, &end, 10);
+	j->type = strpbrk(text, ".eE") || errno == ERANGE ? J_FLOAT : J_INT;
 	j->d = strtod(text, &end);
 	if (n == 0 || *end)
 		r->bad = true;

@@ -775,6 +775,45 @@ parse_metrics(void)
 	return c;
 }
 
+/* ---- comparisons of pipelines, which are read and not supported ---- */
+
+static void
+skip_pipe_scalar(int level)
+{
+	bool done;
+	int i;
+
+	expect("(");
+	TRY(done, {
+		parse_pipeline();
+		expect("|");
+		parse_aggregate();
+		expect(")");
+	});
+	if (!done)
+	{
+		skip_pipe_scalar(4);
+		expect(")");
+	}
+	while ((i = binary_op(level)) >= 0 && binary_ops[i].op <= OP_POW)
+	{
+		at++;
+		skip_pipe_scalar(binary_ops[i].level + 1);
+	}
+}
+
+static void
+skip_pipe_comparison(void)
+{
+	bool done;
+
+	skip_pipe_scalar(4);
+	parse_comparison();
+	TRY(done, { skip_pipe_scalar(4); });
+	if (!done)
+		parse_number(4);
+}
+
 /* ---- the whole ---- */
 
 static Hint *
@@ -847,6 +886,14 @@ parse_query(Query *query)
 		query->search = parse_combined(2);
 		if (!starts_with_pipe(query->search))
 			fail();
+		parse_end(query);
+	});
+	if (done)
+		return true;
+	query->search = NULL;
+	TRY(done, {
+		skip_pipe_comparison();
+		query->unsupported = true;
 		parse_end(query);
 	});
 	return done;

@@ -196,6 +196,15 @@ op_text(Op op)
 	return texts[op];
 }
 
+/* Read again, its minus would apply to the whole product. */
+static bool
+is_negative(const Expr *e)
+{
+	if (e->kind != X_VALUE || !is_number(&e->value))
+		return false;
+	return e->value.type == T_FLOAT ? signbit(e->value.d) : e->value.i < 0;
+}
+
 static void
 print_into(Out *out, const Expr *e, bool inner)
 {
@@ -215,7 +224,14 @@ print_into(Out *out, const Expr *e, bool inner)
 				out_fmt(out, e->op == OP_IS_NIL ? " = nil" : " != nil");
 			break;
 		case X_BINARY:
-			print_into(out, e->left, true);
+			if (is_negative(e->left) && e->op >= OP_MUL && e->op <= OP_POW)
+			{
+				out_fmt(out, "(");
+				print_value(out, &e->left->value);
+				out_fmt(out, ")");
+			}
+			else
+				print_into(out, e->left, true);
 			out_fmt(out, " %s ", op_text(e->op));
 			print_into(out, e->right, true);
 			break;

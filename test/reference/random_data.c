@@ -42,6 +42,7 @@ chance(int of100)
 
 static const char *const words[] = {"x", "y", "z", "", "x.y", "GET", "POST", "café", "a b", "nil", "5", "X"};
 static const char *const floats[] = {"0.25", "0.5", "1.5", "2.5", "-0.5", "10.0", "3.0", "1e3", "0.0"};
+static const char *const odd_floats[] = {"\"NaN\"", "\"Infinity\"", "\"-Infinity\"", "-0.0", "1e300"};
 static const char *const ints[] = {"0", "1", "2", "3", "5", "-1", "7", "200", "404", "500", "1099511627776"};
 
 static void
@@ -51,7 +52,7 @@ put_scalar(Out *out, int type)
 	{
 		case 0: out_fmt(out, "{\"stringValue\":\"%s\"}", PICK(words)); break;
 		case 1: out_fmt(out, "{\"intValue\":\"%s\"}", PICK(ints)); break;
-		case 2: out_fmt(out, "{\"doubleValue\":%s}", PICK(floats)); break;
+		case 2: out_fmt(out, "{\"doubleValue\":%s}", chance(3) ? PICK(odd_floats) : PICK(floats)); break;
 		default: out_fmt(out, "{\"boolValue\":%s}", chance(50) ? "true" : "false"); break;
 	}
 }
@@ -130,7 +131,7 @@ put_attr(Out *out, const char *key, const char *types)
 	out_fmt(out, "}");
 }
 
-/* Each key at most once, from a random one on. */
+/* From a random key on; a few are there twice, and then the first counts. */
 static void
 put_span_attrs(Out *out)
 {
@@ -146,6 +147,11 @@ put_span_attrs(Out *out)
 		out_fmt(out, first ? "" : ",");
 		put_attr(out, span_keys[at % nkeys].key, span_keys[at % nkeys].types);
 		first = false;
+		if (chance(1))
+		{
+			out_fmt(out, ",");
+			put_attr(out, span_keys[at % nkeys].key, "sifbSmo");
+		}
 	}
 	out_fmt(out, "]");
 }

@@ -73,8 +73,15 @@ random_layout(void)
 					.deleted = chance(15) ? 1 + rnd(5) : 0,
 					.settled = chance(50),
 					.hidden = chance(12) ? 1 + rnd(5) : 0,
+					.tenants = chance(12),
 					.parallel = chance(15),
 					.plain = chance(10)};
+}
+
+static const char *
+tenant_of(const Layout *layout, int request)
+{
+	return layout->tenants && request % 3 == 1 ? "other" : "one";
 }
 
 static void
@@ -85,7 +92,7 @@ store(const Layout *layout, const Requests *requests)
 	command("TRUNCATE tempo.spans");
 	for (int i = 0; i < requests->n; i++)
 	{
-		ingest(requests->json[i]);
+		ingest(requests->json[i], tenant_of(layout, i));
 		if (layout->merges >= 2 && i % layout->every == layout->every - 1)
 			command("SELECT tempo_merge()");
 	}
@@ -124,8 +131,10 @@ layout_make(const Layout *layout, const Requests *requests, Data *data)
 	command("RESET ROLE");
 	store(layout, requests);
 	settings(layout);
+	ask_tenant(layout->tenants ? "one" : NULL);
 	for (int i = 0; i < requests->n; i++)
-		if (!data_add_request(data, requests->json[i].p, requests->json[i].n))
+		if (tenant_of(layout, i)[1] == 'n' &&
+			!data_add_request(data, requests->json[i].p, requests->json[i].n))
 			die("reference", "cannot read its own data");
 	if (layout->deleted)
 		data_remove(data, conditions[layout->deleted].holds);
@@ -139,8 +148,8 @@ layout_print(const Layout *layout)
 {
 	static const char *const merges[] = {"recent batches", "one segment", "segments", "segments and batches"};
 
-	printf("  layout: %s%s%s%s%s\n", merges[layout->merges],
+	printf("  layout: %s%s%s%s%s%s\n", merges[layout->merges],
 		   layout->deleted ? layout->settled ? ", some deleted and merged again" : ", some deleted" : "",
-		   layout->hidden ? ", some hidden" : "", layout->parallel ? ", parallel" : "",
-		   layout->plain ? ", as a function" : "");
+		   layout->hidden ? ", some hidden" : "", layout->tenants ? ", two tenants" : "",
+		   layout->parallel ? ", parallel" : "", layout->plain ? ", as a function" : "");
 }

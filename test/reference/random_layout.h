@@ -14,6 +14,7 @@ typedef struct Layout
 	int deleted;  /* number of a condition on the spans deleted; 0: none */
 	bool settled; /* merged again after that */
 	int hidden;   /* and on those that a policy hides from the role that asks; 0: none */
+	bool tenants; /* two of them share the requests, and one is asked about */
 	bool parallel;
 	bool plain; /* traceql() as an ordinary function */
 } Layout;

@@ -110,6 +110,7 @@
 	P(METRIC_DIV, "metric / metric")                                                                         \
 	P(METRIC_NUMBER, "metric op number")                                                                     \
 	P(METRIC_NUMBER_FIRST, "number op metric")                                                               \
+	P(UNSUPPORTED, "what is read and not supported")                                                         \
 	P(HINTS, "with( )")                                                                                      \
 	P(COMMENT, "comment")
 

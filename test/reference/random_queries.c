@@ -85,6 +85,8 @@ random_window(int64_t midnight)
 	w.from = (midnight + (chance(40) ? -1 : rnd(1500))) * 1000000000;
 	w.to = w.from + (chance(40) ? 1801 : 1 + rnd(1200)) * 1000000000LL;
 	w.step = w.instant ? 0 : steps[rnd(12)] * 1000000000;
+	w.open_from = chance(6);
+	w.open_to = chance(6);
 	return w;
 }
 

@@ -193,11 +193,30 @@ put_hints(void)
 	put_use(P_HINTS, list[rnd(4)]);
 }
 
+static void
+put_unsupported(void)
+{
+	static const char *const list[] = {"({ } | count()) > 2",
+									   "({ } | count()) > ({ .a = 1 } | count())",
+									   "(({ } | max(duration)) + ({ } | min(duration))) >= 1s",
+									   "{} | 2 < count()",
+									   "{} | count() > avg(duration)",
+									   "{} | count() + 1 > 2",
+									   "{ parent.a = 1 }",
+									   "{ parent = nil }",
+									   "{} | select(parent.span.a)",
+									   "{} | by(parent.resource.a)"};
+
+	put_use(P_UNSUPPORTED, list[rnd(10)]);
+}
+
 Text
 random_search(const Data *about)
 {
 	begin_query(about);
-	if (chance(8))
+	if (chance(1))
+		put_unsupported();
+	else if (chance(8))
 		put_combined();
 	else
 		put_pipeline(rnd(4));

@@ -223,6 +223,17 @@ value_same(const Val *a, const Val *b)
 	return a->i == b->i && float_same(a->d, b->d) && text_same(a->s, b->s);
 }
 
+/* What is neither more nor less, by the bits. */
+static int
+float_order(double a, double b)
+{
+	int64_t x, y;
+
+	memcpy(&x, &a, sizeof(x));
+	memcpy(&y, &b, sizeof(y));
+	return a != b && !isnan(a) && !isnan(b) ? (a > b) - (a < b) : (x > y) - (x < y);
+}
+
 /* Some order, always the same: by type, then value; arrays by number, then as they are stored. */
 int
 value_order(const Val *a, const Val *b)
@@ -234,7 +245,7 @@ value_order(const Val *a, const Val *b)
 	switch (a->type)
 	{
 		case T_STRING: return text_cmp(a->s, b->s);
-		case T_FLOAT: return (a->d > b->d) - (a->d < b->d);
+		case T_FLOAT: return float_order(a->d, b->d);
 		case T_STATUS: return strcmp(status_word(a->i), status_word(b->i));
 		case T_KIND: return strcmp(kind_word(a->i), kind_word(b->i));
 		case T_ARRAY: break;
