@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "api/handlers.h"
@@ -152,6 +153,7 @@ write_answer(const Timeline *timeline, const MetricsParams *p, Buf *out)
 	json_put_raw(out, "{\"series\":[");
 	for (uint32 i = 0; i < n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		json_put_comma(out, &first);
 		metrics_write_series(&result->series[i], &result->range, p->request.instant, out);
 	}

@@ -270,6 +270,6 @@ metrics_finish(MetricsRun *run, Arena *arena)
 {
 	MetricsResult *result = arith_result(run, arena, run->plan->query->metrics);
 
-	result_sort(result);
+	result_sort(run, arena, result);
 	return result;
 }

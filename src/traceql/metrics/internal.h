@@ -314,10 +314,13 @@ extern MetricsResult *result_make(Arena *arena, const MetricsRange *range);
 /* A series without labels and samples behind the last; labels has room for nlabels. */
 extern MetricsSeries *result_append(Arena *arena, MetricsResult *result, uint32_t *cap, uint32_t nlabels);
 extern void result_drop_empty(MetricsResult *result);
-extern void result_sort(MetricsResult *result);
 extern MetricsResult *leaf_result(Leaf *leaf, Arena *arena);
 /* A copy: the result outlives the run, whose tables hold the strings. */
 extern EvalValue label_own_value(Arena *arena, EvalValue v);
+
+/* ---- order.c ---- */
+
+extern void result_sort(MetricsRun *run, Arena *arena, MetricsResult *result);
 extern int label_value_compare(const EvalValue *a, const EvalValue *b);
 
 /* ---- second.c, arith.c ---- */

@@ -59,62 +59,6 @@ result_drop_empty(MetricsResult *result)
 	result->nseries = left;
 }
 
-/* ---- order ---- */
-
-static int
-compare_doubles(double a, double b)
-{
-	return (a > b) - (a < b);
-}
-
-/* By type, then by value, of words as they are shown. */
-int
-label_value_compare(const EvalValue *a, const EvalValue *b)
-{
-	int c;
-
-	if (a->type != b->type)
-		return a->type < b->type ? -1 : 1;
-	switch (a->type)
-	{
-		case EVAL_STRING:
-		case EVAL_ARRAY: return str_cmp(a->s, b->s);
-		case EVAL_BOOL: return (int) a->b - (int) b->b;
-		case EVAL_FLOAT: c = compare_doubles(a->d, b->d); return c ? c : (a->i > b->i) - (a->i < b->i);
-		case EVAL_NIL: return 0;
-		case EVAL_STATUS: return strcmp(traceql_status_name(a->i), traceql_status_name(b->i));
-		case EVAL_KIND: return strcmp(traceql_kind_name(a->i), traceql_kind_name(b->i));
-		default: return (a->i > b->i) - (a->i < b->i);
-	}
-}
-
-static int
-by_labels(const void *a, const void *b)
-{
-	const MetricsSeries *x = a;
-	const MetricsSeries *y = b;
-
-	if (x->nlabels != y->nlabels)
-		return x->nlabels < y->nlabels ? -1 : 1;
-	for (uint32_t i = 0; i < x->nlabels; i++)
-	{
-		int c = str_cmp(x->labels[i].name, y->labels[i].name);
-
-		if (c == 0)
-			c = label_value_compare(&x->labels[i].value, &y->labels[i].value);
-		if (c != 0)
-			return c;
-	}
-	return 0;
-}
-
-void
-result_sort(MetricsResult *result)
-{
-	if (result->nseries)
-		qsort(result->series, result->nseries, sizeof(MetricsSeries), by_labels);
-}
-
 /* ---- labels ---- */
 
 static Str
@@ -233,6 +177,7 @@ make_plain(Making *m)
 
 		if (!cells_look(&leaf->cells[0], i))
 			continue;
+		run_tick(leaf->run);
 		s = make_series(m, i, false);
 		m->from[m->result->nseries - 1] = i;
 		for (uint32_t k = 0; k < m->result->range.n; k++)
@@ -252,6 +197,7 @@ make_histogram(Making *m)
 
 		if (!counts)
 			continue;
+		run_tick(leaf->run);
 		s = make_series(m, i / NBUCKETS, true);
 		m->from[m->result->nseries - 1] = i;
 		add_label(m->arena, s, str_lit("__bucket"),
@@ -407,6 +353,6 @@ leaf_result(Leaf *leaf, Arena *arena)
 	if (leaf->exemplars.budget)
 		make_exemplars(&m);
 	result_drop_empty(m.result);
-	result_sort(m.result);
+	result_sort(leaf->metrics, arena, m.result);
 	return m.result;
 }
