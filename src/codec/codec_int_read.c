@@ -86,35 +86,84 @@ decode_rle_u32(const uint8_t *p, const uint8_t *end, uint32_t *v, uint32_t n)
 	return true;
 }
 
+/* Low bits of all values packed, and high bits of some. */
+typedef struct Exceptions
+{
+	uint64_t base;
+	unsigned width;
+	const uint8_t *packed;
+	uint32_t n;
+	const uint32_t *pos; /* below the number of values */
+	const uint64_t *high;
+} Exceptions;
+
 static bool
-decode_pfor(const uint8_t *p, const uint8_t *end, uint64_t *v, uint32_t n)
+read_exceptions(const uint8_t *p, const uint8_t *end, uint32_t n, Exceptions *e)
 {
 	const uint8_t *pos_part, *high_part;
 	size_t pos_len, high_len;
-	uint64_t base, *high;
-	uint32_t nexc, *pos;
-	unsigned width;
+	uint64_t *high;
+	uint32_t *pos, max = 0;
 
-	if (!read_varint(&p, end, &base) || p >= end)
+	if (!read_varint(&p, end, &e->base) || p >= end)
 		return false;
-	width = *p++;
-	base = (uint64_t) unzigzag(base);
-	if (width > 63 || !read_u32(&p, end, &nexc) || nexc > n || !read_part(&p, end, &pos_part, &pos_len) ||
-		!read_part(&p, end, &high_part, &high_len) || (uint64_t) (end - p) < bitpack_bytes(n, width))
+	e->width = *p++;
+	e->base = (uint64_t) unzigzag(e->base);
+	if (e->width > 63 || !read_u32(&p, end, &e->n) || e->n > n || !read_part(&p, end, &pos_part, &pos_len) ||
+		!read_part(&p, end, &high_part, &high_len) || (uint64_t) (end - p) < bitpack_bytes(n, e->width))
 		return false;
-	pos = codec_scratch(SCRATCH_EXC_POS, (size_t) nexc * 4);
-	high = codec_scratch(SCRATCH_EXC_HIGH, (size_t) nexc * 8);
-	if (!int_decode_u32(pos_part, pos_len, pos, nexc, 0) ||
-		!int_decode_u64(high_part, high_len, high, nexc, 0))
+	pos = codec_scratch(SCRATCH_EXC_POS, (size_t) e->n * 4);
+	high = codec_scratch(SCRATCH_EXC_HIGH, (size_t) e->n * 8);
+	if (!int_decode_u32(pos_part, pos_len, pos, e->n, 0) ||
+		!int_decode_u64(high_part, high_len, high, e->n, 0))
 		return false;
-	bitunpack_u64(p, n, width, base, v);
-	for (uint32_t k = 0; k < nexc; k++)
-	{
-		if (pos[k] >= n)
-			return false;
-		v[pos[k]] += high[k] << width;
-	}
+	for (uint32_t k = 0; k < e->n; k++)
+		max = pos[k] > max ? pos[k] : max;
+	e->packed = p;
+	e->pos = pos;
+	e->high = high;
+	return e->n == 0 || max < n;
+}
+
+static bool
+decode_pfor(const uint8_t *p, const uint8_t *end, uint64_t *v, uint32_t n)
+{
+	Exceptions e;
+
+	if (!read_exceptions(p, end, n, &e))
+		return false;
+	bitunpack_u64(e.packed, n, e.width, e.base, v);
+	for (uint32_t k = 0; k < e.n; k++)
+		v[e.pos[k]] += e.high[k] << e.width;
 	return true;
+}
+
+/* Do base and low bits fit 31 bits each, so that only exceptions need more care? */
+static bool
+pfor_is_small(const uint8_t *p, const uint8_t *end)
+{
+	uint64_t base;
+
+	return read_varint(&p, end, &base) && p < end && (uint64_t) unzigzag(base) <= INT32_MAX && *p <= 31;
+}
+
+static bool
+decode_pfor_u32(const uint8_t *p, const uint8_t *end, uint32_t *v, uint32_t n)
+{
+	uint64_t all = 0;
+	Exceptions e;
+
+	if (!read_exceptions(p, end, n, &e))
+		return false;
+	bitunpack_u32(e.packed, n, e.width, (uint32_t) e.base, v);
+	for (uint32_t k = 0; k < e.n; k++)
+	{
+		if (e.high[k] > UINT32_MAX)
+			return false;
+		all |= v[e.pos[k]] + (e.high[k] << e.width);
+		v[e.pos[k]] += (uint32_t) (e.high[k] << e.width);
+	}
+	return all <= UINT32_MAX;
 }
 
 static bool
@@ -257,6 +306,10 @@ int_decode_u32(const uint8_t *p, size_t len, uint32_t *v, uint32_t n, int depth)
 		case INT_FOR: return decode_for_u32(p + 1, end, v, n);
 		case INT_ZSTD: p++; return inflate(p, end, n, &p, &len) && decode_for_u32(p + 1, p + len, v, n);
 		case INT_RLE: return depth > 0 && decode_rle_u32(p + 1, end, v, n);
+		case INT_PFOR:
+			if (depth > 0 && pfor_is_small(p + 1, end))
+				return decode_pfor_u32(p + 1, end, v, n);
+			return decode_narrow(p, len, v, n, depth);
 		default: return decode_narrow(p, len, v, n, depth);
 	}
 }

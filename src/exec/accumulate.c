@@ -228,6 +228,19 @@ accumulator_add(Accumulator *a, Cursor *cur, const uint32 *rows, uint32 n, const
 	add_all(a, kept_rows, kept, kept_groups);
 }
 
+bool
+accumulator_counts_rows(const Accumulator *a)
+{
+	return a->spec.kind == AGGREGATE_COUNT && a->spec.rows && a->spec.filter == NIL;
+}
+
+void
+accumulator_add_count(Accumulator *a, uint32 group, uint32 n, uint32 ngroups)
+{
+	reserve_groups(a, ngroups);
+	a->count[group] += n;
+}
+
 void
 accumulator_finish(Accumulator *a, uint32 ngroups)
 {

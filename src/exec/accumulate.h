@@ -28,6 +28,9 @@ extern void accumulator_end_table(Accumulator *a);
  */
 extern void accumulator_add(Accumulator *a, Cursor *cur, const uint32 *rows, uint32 n, const uint32 *groups,
 							uint32 ngroups);
+/* Does it count rows, whatever is in them? Then groups can get a number of rows at once. */
+extern bool accumulator_counts_rows(const Accumulator *a);
+extern void accumulator_add_count(Accumulator *a, uint32 group, uint32 n, uint32 ngroups);
 /* All rows are in; ngroups groups. */
 extern void accumulator_finish(Accumulator *a, uint32 ngroups);
 /*

@@ -177,41 +177,19 @@ typedef struct TableRead
 } TableRead;
 
 static void
-read_rows(AggregateParts *p, Cursor *cur, const uint32 *rows, uint32 n)
-{
-	Arena *arena = cur->batch->arena;
-	uint32 *groups = arena_alloc0(arena, ((size_t) n + 1) * sizeof(uint32));
-	uint32 *numbers = NULL;
-
-	for (int k = 0; k < p->shape->nkeys; k++)
-	{
-		if (k == 1)
-			numbers = arena_alloc(arena, ((size_t) n + 1) * sizeof(uint32));
-		group_key_load(p->keys[k], cur, rows, n, k == 0 ? groups : numbers);
-		if (k == 0)
-			groups_set_first(p->groups, group_key_count(p->keys[0]));
-		else
-			groups_combine(p->groups, k, groups, numbers, n, group_key_count(p->keys[k]));
-	}
-	p->ngroups = groups_count(p->groups);
-	for (int a = 0; a < p->shape->naggregates; a++)
-		accumulator_add(p->accumulators[a], cur, rows, n, groups, p->ngroups);
-}
-
-static void
 read_vector(TempoAggregateState *s, TableRead *t, uint64 vector, uint32 v)
 {
-	const uint32 *rows;
+	const uint8 *pass;
 	uint32 n;
 
 	if (!column_filter_keeps_vector(t->filter, t->cursor, v))
 		return;
 	cursor_open(t->cursor, vector);
 	s->counters[AGGREGATE_VECTORS_READ]++;
-	n = column_filter_rows(t->filter, t->cursor, &rows);
+	n = column_filter_mark(t->filter, t->cursor, &pass);
 	s->counters[AGGREGATE_ROWS_REMOVED] += t->cursor->batch_rows - t->cursor->ndead - n;
 	if (n > 0)
-		read_rows(s->parts, t->cursor, rows, n);
+		aggregate_rows(s->parts, t->cursor, pass, n);
 }
 
 /* Decided when the first vector of a unit is met; vectors come in order. */

@@ -40,6 +40,10 @@ extern void aggregate_shape(const ClauseTable *table, Index varno, List *keys, L
 /* Everything is in context; area: where values that other processes shall read are kept, or NULL. */
 extern AggregateParts *aggregate_parts_create(PlanState *parent, const AggregateShape *shape, dsa_area *area,
 											  MemoryContext context);
+/*
+ * Rows of the open vector (aggregate_rows.c): n of them, those whose byte in pass is 1; NULL: all.
+ */
+extern void aggregate_rows(AggregateParts *p, Cursor *cur, const uint8 *pass, uint32 n);
 /* Expression contexts; the rest goes with the memory context. */
 extern void aggregate_parts_free(AggregateParts *p);
 /* All rows, or all messages, are in. */

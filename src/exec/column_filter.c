@@ -481,24 +481,41 @@ prepare_states(ColumnFilter *f, Condition *c)
 	c->nstates = s->nentries;
 }
 
-static void
-select_entries(ColumnFilter *f, Condition *c, uint8 *pass)
+/* States of the rows' entries; false: that of a row still in question is unknown. */
+static bool
+row_states(const Condition *c, const uint8 *pass, uint8 *states)
 {
 	const uint32 *codes = c->series->codes;
 	uint32 n = c->series->n;
-	uint8 *state;
 	uint8 unknown = 0;
+
+	for (uint32 i = 0; i < n; i++)
+		states[i] = c->state[codes[i]];
+	for (uint32 i = 0; i < n; i++)
+		unknown |= pass[i] & (states[i] == ENTRY_UNKNOWN);
+	return !unknown;
+}
+
+static void
+select_entries(ColumnFilter *f, Condition *c, Arena *arena, uint8 *pass)
+{
+	const uint32 *codes = c->series->codes;
+	uint32 n = c->series->n;
+	uint8 *states = arena_alloc(arena, (size_t) n + 1);
+	uint8 *state;
 
 	prepare_states(f, c);
 	state = c->state;
+	if (!row_states(c, pass, states))
+	{
+		/* Only what a row still in question has: nothing is evaluated that a row scan would not. */
+		for (uint32 i = 0; i < n; i++)
+			if (pass[i] && state[codes[i]] == ENTRY_UNKNOWN)
+				state[codes[i]] = decide_entry(f, c, codes[i]) ? ENTRY_PASSES : ENTRY_FAILS;
+		(void) row_states(c, pass, states);
+	}
 	for (uint32 i = 0; i < n; i++)
-		unknown |= pass[i] & (state[codes[i]] == ENTRY_UNKNOWN);
-	/* Only what a row still in question has: nothing is evaluated that a row scan would not. */
-	for (uint32 i = 0; unknown && i < n; i++)
-		if (pass[i] && state[codes[i]] == ENTRY_UNKNOWN)
-			state[codes[i]] = decide_entry(f, c, codes[i]) ? ENTRY_PASSES : ENTRY_FAILS;
-	for (uint32 i = 0; i < n; i++)
-		pass[i] &= state[codes[i]] == ENTRY_PASSES;
+		pass[i] &= states[i] == ENTRY_PASSES;
 }
 
 static uint32
@@ -532,36 +549,54 @@ column_filter_pass(ColumnFilter *f, Cursor *cur, uint8 *pass)
 		if (c->clause.kind == CLAUSE_RANGE)
 			select_range(c, pass);
 		else
-			select_entries(f, c, pass);
+			select_entries(f, c, cur->batch->arena, pass);
 		left = count_passing(pass, n);
 	}
 	return left;
 }
 
 uint32
-column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows)
+column_filter_mark(ColumnFilter *f, Cursor *cur, const uint8 **pass)
 {
 	uint32 n = cur->batch_rows;
 	uint32 left;
-	uint8 *pass;
+	uint8 *marks;
+
+	*pass = NULL;
+	if (f->possible && f->n == 0 && cur->ndead == 0)
+		return n;
+	marks = arena_alloc(cur->batch->arena, (size_t) n + 1);
+	memset(marks, 1, n);
+	for (uint32 i = 0; i < cur->ndead; i++)
+		marks[cur->dead[i] - cur->dead_base] = 0;
+	left = column_filter_pass(f, cur, marks);
+	if (left < n)
+		*pass = marks;
+	return left;
+}
+
+const uint32 *
+column_filter_list(Cursor *cur, const uint8 *pass, uint32 left)
+{
 	uint32 *list;
 
-	*rows = NULL;
-	if (f->possible && f->n == 0)
-		return cursor_rows(cur, rows);
-	pass = arena_alloc(cur->batch->arena, (size_t) n + 1);
-	memset(pass, 1, n);
-	for (uint32 i = 0; i < cur->ndead; i++)
-		pass[cur->dead[i] - cur->dead_base] = 0;
-	left = column_filter_pass(f, cur, pass);
-	if (left == n || left == 0)
-		return left;
-	list = arena_alloc(cur->batch->arena, ((size_t) n + 1) * sizeof(uint32));
-	for (uint32 i = 0, k = 0; i < n; i++)
+	if (pass == NULL)
+		return NULL;
+	list = arena_alloc(cur->batch->arena, ((size_t) left + 1) * sizeof(uint32));
+	for (uint32 i = 0, k = 0; k < left; i++)
 	{
 		list[k] = i;
 		k += pass[i];
 	}
-	*rows = list;
+	return list;
+}
+
+uint32
+column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows)
+{
+	const uint8 *pass;
+	uint32 left = column_filter_mark(f, cur, &pass);
+
+	*rows = left > 0 ? column_filter_list(cur, pass, left) : NULL;
 	return left;
 }

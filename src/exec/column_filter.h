@@ -35,6 +35,10 @@ extern bool column_filter_keeps_vector(ColumnFilter *f, Cursor *cur, uint32 v);
  * next vector; NULL when all do.
  */
 extern uint32 column_filter_rows(ColumnFilter *f, Cursor *cur, const uint32 **rows);
+/* The same as one byte a row of the vector, 1 for those that pass; NULL when all do. */
+extern uint32 column_filter_mark(ColumnFilter *f, Cursor *cur, const uint8 **pass);
+/* Rows that are marked (left of the open vector's), as column_filter_rows() gives them. */
+extern const uint32 *column_filter_list(Cursor *cur, const uint8 *pass, uint32 left);
 /* The same for some rows: pass has one byte for each row of the vector, 1 for those in question. */
 extern uint32 column_filter_pass(ColumnFilter *f, Cursor *cur, uint8 *pass);
 /* Unix nanoseconds (unsigned, inclusive) that conditions on start_time allow. */

@@ -497,8 +497,8 @@ one_bin(const GroupKey *k, Cursor *cur, int64 *bin, uint64 *ns)
 	return *bin == (int64) (((uint64) info->start_max - bins.origin) / bins.stride);
 }
 
-static bool
-load_one_bin(GroupKey *k, Cursor *cur, uint32 n, uint32 *out)
+bool
+group_key_one(GroupKey *k, Cursor *cur, uint32 *number)
 {
 	int64 bin;
 	uint64 ns;
@@ -510,16 +510,40 @@ load_one_bin(GroupKey *k, Cursor *cur, uint32 n, uint32 *out)
 	at = number_map_find(&k->steps, bin);
 	if (*at == NONE)
 		*at = evaluate_time(k, types_unix_ns_time(ns, &below));
-	for (uint32 i = 0; i < n; i++)
-		out[i] = *at;
+	*number = *at;
 	return true;
+}
+
+const uint32 *
+group_key_codes(GroupKey *k, Cursor *cur, uint32 *ncodes)
+{
+	if (k->spec.kind != KEY_ENTRY)
+		return NULL;
+	series_load(k->series, cur);
+	prepare_map(k);
+	*ncodes = k->series->nentries;
+	return k->series->codes;
+}
+
+uint32
+group_key_of_code(GroupKey *k, uint32 code)
+{
+	if (k->map[code] == NONE)
+		k->map[code] = number_of_entry(k, code);
+	return k->map[code];
 }
 
 void
 group_key_load(GroupKey *k, Cursor *cur, const uint32 *rows, uint32 n, uint32 *out)
 {
-	if (load_one_bin(k, cur, n, out))
+	uint32 one;
+
+	if (group_key_one(k, cur, &one))
+	{
+		for (uint32 i = 0; i < n; i++)
+			out[i] = one;
 		return;
+	}
 	series_load(k->series, cur);
 	switch (k->spec.kind)
 	{

@@ -21,6 +21,14 @@ extern void group_key_free(GroupKey *k);
 extern void group_key_table(GroupKey *k, Relation rel, const ClauseTable *table, MemoryContext context);
 /* Key numbers of the rows given (n of them; rows NULL: the first n) of the open vector. */
 extern void group_key_load(GroupKey *k, Cursor *cur, const uint32 *rows, uint32 n, uint32 *out);
+/* Do all rows of the open vector have one number, and is that known without reading them? */
+extern bool group_key_one(GroupKey *k, Cursor *cur, uint32 *number);
+/*
+ * Of keys that are entries: code of each row of the open vector, below *ncodes, and the number of a code
+ * that a row has. NULL for other keys.
+ */
+extern const uint32 *group_key_codes(GroupKey *k, Cursor *cur, uint32 *ncodes);
+extern uint32 group_key_of_code(GroupKey *k, uint32 code);
 extern uint32 group_key_count(const GroupKey *k);
 /* Hand all values to another process; there, read them and give the number of one of them among its own. */
 extern void group_key_write(const GroupKey *k, StringInfo out);

@@ -106,6 +106,13 @@ typedef enum Relative
 	REL_NKINDS
 } Relative;
 
+/* The codes that go with one code of another leaf. */
+typedef struct CondRange
+{
+	uint32_t first;
+	uint32_t n;
+} CondRange;
+
 typedef struct Leaf
 {
 	Level level;
@@ -129,8 +136,9 @@ typedef struct Leaf
 	Str *dict;            /* COL_BYTES */
 	CodecWords *words;    /* LEAF_WORDS */
 	int64_t *numbers;     /* COL_I64 */
-	uint32_t *cond_first; /* entries of the base's dictionary + 1 */
-	uint32_t *cond_codes;
+	CondRange *cond;      /* by code of the base */
+	uint32_t *cond_codes; /* theirs, one after the other */
+	uint32_t *cond_only;  /* by code of the base: the first of its codes, or UINT32_MAX */
 } Leaf;
 
 static inline bool

@@ -135,42 +135,56 @@ need_words(Image *image, Leaf *leaf)
 	return words;
 }
 
-void
-image_need_table(Image *image, Leaf *leaf)
+/* Counts of codes by code of the base; how many there are in all. */
+static uint64_t
+make_ranges(Image *image, const Leaf *leaf, const uint32_t *counts, uint32_t n, CondRange *ranges)
 {
-	uint32_t nbase = image->leaves[leaf->base].ndict, *first, *codes;
-	const uint8_t *p, *end, *counts;
-	size_t len;
 	uint64_t sum = 0;
-	Str part;
 
-	if (leaf->cond_first != NULL)
-		return;
-	part = image_fetch_part(image, leaf->offset + leaf->dict_len, leaf->table_len, image->arena);
-	p = (const uint8_t *) part.p;
-	end = p + part.len;
-	first = arena_alloc(image->arena, ((size_t) nbase + 1) * sizeof(uint32_t));
-	if (!read_part(&p, end, &counts, &len) || !codec_decode_u32(counts, len, first, nbase))
-		image_corrupt(image, "table of a column");
-	for (uint32_t b = 0; b < nbase; b++)
+	for (uint32_t b = 0; b < n; b++)
 	{
-		uint32_t n = first[b];
-
-		first[b] = (uint32_t) sum;
-		sum += n;
+		ranges[b] = (CondRange){(uint32_t) sum, counts[b]};
+		sum += counts[b];
 		/* each pair was seen in a row at least */
 		if (sum > image->level[leaf->level].total)
 			image_corrupt(image, "table of a column");
 	}
-	first[nbase] = (uint32_t) sum;
-	codes = arena_alloc(image->arena, ((size_t) sum + 1) * sizeof(uint32_t));
+	return sum;
+}
+
+void
+image_need_table(Image *image, Leaf *leaf)
+{
+	uint32_t nbase = image->leaves[leaf->base].ndict, *counts, *codes, *only;
+	const uint8_t *p, *end, *counts_part;
+	CondRange *ranges;
+	size_t len;
+	uint64_t sum;
+	Str part;
+
+	if (leaf->cond != NULL)
+		return;
+	part = image_fetch_part(image, leaf->offset + leaf->dict_len, leaf->table_len, image->arena);
+	p = (const uint8_t *) part.p;
+	end = p + part.len;
+	counts = arena_alloc(image->arena, ((size_t) nbase + 1) * sizeof(uint32_t));
+	if (!read_part(&p, end, &counts_part, &len) || !codec_decode_u32(counts_part, len, counts, nbase))
+		image_corrupt(image, "table of a column");
+	ranges = arena_alloc(image->arena, ((size_t) nbase + 1) * sizeof(CondRange));
+	sum = make_ranges(image, leaf, counts, nbase, ranges);
+	/* one more, so that the first of none can be looked at */
+	codes = arena_alloc0(image->arena, ((size_t) sum + 1) * sizeof(uint32_t));
 	if (!codec_decode_u32(p, (size_t) (end - p), codes, (uint32_t) sum))
 		image_corrupt(image, "table of a column");
 	for (uint64_t k = 0; k < sum; k++)
 		if (codes[k] >= leaf->ndict)
 			image_corrupt(image, "table of a column");
+	only = counts;
+	for (uint32_t b = 0; b < nbase; b++)
+		only[b] = ranges[b].n ? codes[ranges[b].first] : UINT32_MAX;
+	leaf->cond_only = only;
 	leaf->cond_codes = codes;
-	leaf->cond_first = first;
+	leaf->cond = ranges;
 }
 
 /* Cut the concatenated columns into shapes; a shape names existing columns, each once. */
@@ -248,41 +262,72 @@ image_shapes_naming(Image *image, Level level, uint32_t attr)
 
 /* ---- values ---- */
 
+/* Places in the lists of the base's codes, made the codes that are there. */
+static bool
+look_up_codes(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *codes)
+{
+	const CondRange *ranges = leaf->cond;
+	const uint32_t *table = leaf->cond_codes;
+	uint32_t outside = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		CondRange r = ranges[base[i]];
+		uint32_t inside = codes[i] < r.n;
+
+		outside |= !inside;
+		codes[i] = table[r.first + (inside ? codes[i] : 0)];
+	}
+	return !outside;
+}
+
+/* All places are 0: the column is a function of the base. */
+static bool
+look_up_only(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *codes)
+{
+	const uint32_t *only = leaf->cond_only;
+	uint32_t max = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		codes[i] = only[base[i]];
+		max = codes[i] > max ? codes[i] : max;
+	}
+	return max != UINT32_MAX;
+}
+
+static bool
+all_below(const uint32_t *codes, uint32_t n, uint32_t limit)
+{
+	uint32_t max = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		max = codes[i] > max ? codes[i] : max;
+	return n == 0 || max < limit;
+}
+
 /* Codes of a dictionary leaf: as stored, or through the table of its base. */
 static uint32_t *
 decode_codes(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *base)
 {
 	uint32_t *codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+	bool fine;
 
-	if (block.len == 0)
-		memset(codes, 0, (size_t) n * sizeof(uint32_t));
-	else if (!codec_decode_u32((const uint8_t *) block.p, block.len, codes, n))
+	if (leaf->mode == LEAF_COND)
+		image_need_table(vec->image, leaf);
+	if (block.len > 0 && !codec_decode_u32((const uint8_t *) block.p, block.len, codes, n))
 		image_corrupt(vec->image, "block of codes");
 	if (leaf->mode == LEAF_COND)
 	{
-		const uint32_t *first, *table;
-
-		image_need_table(vec->image, leaf);
-		first = leaf->cond_first;
-		table = leaf->cond_codes;
-		for (uint32_t i = 0; i < n; i++)
-		{
-			uint32_t at = first[base[i]];
-
-			if (codes[i] >= first[base[i] + 1] - at)
-				image_corrupt(vec->image, "code outside its table");
-			codes[i] = table[at + codes[i]];
-		}
+		fine = block.len > 0 ? look_up_codes(leaf, base, n, codes) : look_up_only(leaf, base, n, codes);
+		if (!fine)
+			image_corrupt(vec->image, "code outside its table");
+		return codes;
 	}
-	else
-	{
-		uint32_t max = 0;
-
-		for (uint32_t i = 0; i < n; i++)
-			max = codes[i] > max ? codes[i] : max;
-		if (n > 0 && max >= leaf->ndict)
-			image_corrupt(vec->image, "code outside its dictionary");
-	}
+	if (block.len == 0)
+		memset(codes, 0, (size_t) n * sizeof(uint32_t));
+	if (!all_below(codes, n, leaf->ndict))
+		image_corrupt(vec->image, "code outside its dictionary");
 	return codes;
 }
 
