@@ -22,6 +22,7 @@ struct SeriesPart
 	uint32 column;
 	uint8 type;
 	int64 base;     /* first entry of its shared dictionary; -1: not there yet */
+	bool known;     /* the image knows all of its values */
 	uint32 *number; /* numbers to entries, + 1; 0 free */
 	uint32 mask;
 	uint32 nnumbers;
@@ -162,6 +163,9 @@ find_parts(Series *s, Cursor *cur)
 	for (uint32 i = 0; columns && i < n; i++)
 		if (columns[i].occurrence == 0 && str_eq(columns[i].key, s->key) && s->nparts < VALUE_NTYPES)
 			s->parts[s->nparts++] = (SeriesPart){.column = i, .type = columns[i].type, .base = -1};
+	/* Of several, which one counts has to be asked row by row. */
+	if (s->nparts == 1)
+		s->parts[0].known = true;
 	s->max_entries = 64;
 	s->entries = palloc0(s->max_entries * sizeof(SeriesEntry));
 	s->npersistent = s->nentries = 1;
@@ -302,6 +306,43 @@ put_codes(Series *s, uint32 p, AttrColumn *a, const int8 *first, uint32 base, ui
 	}
 }
 
+/* All values of a part as entries. */
+static bool
+add_known(Series *s, Image *image, SeriesPart *part)
+{
+	uint32 n;
+	const Str *strings = image_strings(image, LEVEL_SPAN, LOAD_ATTR, part->column, &n);
+	const int64 *numbers =
+		strings ? NULL : (const int64 *) image_numbers(image, LEVEL_SPAN, LOAD_ATTR, part->column, &n);
+	uint32 first;
+
+	if (strings == NULL && numbers == NULL)
+		return false;
+	first = add_entries(s, n);
+	for (uint32 k = 0; k < n; k++)
+		if (strings)
+			s->entries[first + k].v = (Value){.type = part->type, .s = strings[k]};
+		else
+			s->entries[first + k].v = number_value(part->type, numbers[k]);
+	part->base = first;
+	return true;
+}
+
+/* The only part, when the image knows its values: no look at single values. */
+static bool
+load_known(Series *s, Cursor *cur, uint32 *codes)
+{
+	SeriesPart *part = &s->parts[0];
+
+	if (s->nparts != 1 || !part->known)
+		return false;
+	part->known = (part->base >= 0 || add_known(s, cur->image, part)) &&
+				  image_attr_codes(s->batch, LEVEL_SPAN, part->column, (uint32) part->base, codes);
+	s->npersistent = s->nentries;
+	s->codes = codes;
+	return part->known;
+}
+
 /* Entries of this vector alone come last, so that others can stay. */
 static void
 load_attribute(Series *s, Cursor *cur, bool same_image)
@@ -314,6 +355,8 @@ load_attribute(Series *s, Cursor *cur, bool same_image)
 		find_parts(s, cur);
 	s->kept = same_image ? s->npersistent : 0;
 	s->nentries = s->npersistent;
+	if (load_known(s, cur, codes))
+		return;
 	batch_shapes(s->batch, LEVEL_SPAN);
 	first = first_parts(s);
 	for (uint32 p = 0; p < s->nparts; p++)

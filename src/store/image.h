@@ -123,6 +123,11 @@ extern const int64_t *image_numbers(Image *image, Level level, LoadWhat what, ui
 
 /* Attribute columns of a level, without their values; the same in every vector. NULL when there are none. */
 extern const AttrColumn *image_attrs(const Image *image, Level level, uint32_t *n);
+/*
+ * Where all values of an attribute column are known to image_strings() or image_numbers(): the place there of
+ * the value of each row of a vector's batch, + first; 0 for rows without one. false: they are not known.
+ */
+extern bool image_attr_codes(Batch *b, Level level, uint32_t which, uint32_t first, uint32_t *codes);
 /* How many rows of the image have a value in an attribute column. */
 extern uint32_t image_attr_values(const Image *image, Level level, uint32_t which);
 

@@ -331,6 +331,12 @@ decode_codes(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *bas
 	return codes;
 }
 
+uint32_t *
+image_decode_codes(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base)
+{
+	return decode_codes(vec, leaf, image_block(vec->image, leaf, vec->v, vec->arena), n, base);
+}
+
 static void
 decode_numbers(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *base, Column *c)
 {

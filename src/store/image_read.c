@@ -281,26 +281,41 @@ load_shapes(Batch *b, Level level)
 	LevelLeaves *l = &vec->image->level[level];
 	AttrSet *set = b->level[level].attrs;
 	Leaf *leaf = leaf_at(vec, l->shapes);
-	uint32_t *uses = arena_alloc0(vec->arena, ((size_t) l->nshapes + 1) * sizeof(uint32_t));
 	Column c = {.kind = COL_BYTES};
 
-	vec->attr_n[level] = arena_alloc0(vec->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
 	if (leaf == NULL)
 	{
-		set->shape = vec->sets[level] = uses;
+		set->shape = vec->sets[level] = arena_alloc0(vec->arena, sizeof(uint32_t));
 		return;
 	}
 	decode_rows(b, leaf, set->nrows, &c);
-	for (uint32_t i = 0; i < set->nrows; i++)
-		uses[c.codes[i]]++;
-	for (uint32_t s = 0; s < l->nshapes; s++)
-		for (uint32_t j = 0; uses[s] > 0 && j < l->shape[s].n; j++)
-			vec->attr_n[level][l->shape[s].columns[j]] += uses[s];
 	vec->sets[level] = c.codes;
 	/* before set->shape is there: orders may lean on the shapes */
 	set->shape = c.codes;
 	if (leaf_at(vec, l->orders)->mode != LEAF_ZERO)
 		set->shape = permute_shapes(b, level, c.codes);
+}
+
+/* Values of an attribute column in this vector. */
+static uint32_t
+attr_values(Batch *b, Level level, uint32_t index)
+{
+	Vector *vec = b->source;
+	LevelLeaves *l = &vec->image->level[level];
+	uint32_t n = b->level[level].attrs->nrows;
+	uint32_t *uses;
+
+	if (vec->attr_n[level] != NULL)
+		return vec->attr_n[level][index];
+	batch_shapes(b, level);
+	uses = arena_alloc0(vec->arena, ((size_t) l->nshapes + 1) * sizeof(uint32_t));
+	vec->attr_n[level] = arena_alloc0(vec->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
+	for (uint32_t i = 0; i < n && l->nshapes > 0; i++)
+		uses[vec->sets[level][i]]++;
+	for (uint32_t s = 0; s < l->nshapes; s++)
+		for (uint32_t j = 0; uses[s] > 0 && j < l->shape[s].n; j++)
+			vec->attr_n[level][l->shape[s].columns[j]] += uses[s];
+	return vec->attr_n[level][index];
 }
 
 static void
@@ -309,7 +324,7 @@ fill_rows(Batch *b, Level level, uint32_t index)
 	Vector *vec = b->source;
 	AttrSet *set = b->level[level].attrs;
 	const uint8_t *named = image_shapes_naming(vec->image, level, index);
-	uint32_t n = vec->attr_n[level][index], k = 0;
+	uint32_t n = attr_values(b, level, index), k = 0;
 	uint32_t *rows = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(uint32_t));
 
 	for (uint32_t row = 0; k < n; row++)
@@ -336,8 +351,8 @@ load_overflow(Batch *b, Level level)
 		if (vec->image->leaves[l->attr[k]].mode == LEAF_SHARED)
 		{
 			column_allocate(vec->arena, &set->columns[k].values, l->attrs[k].values.kind, 0,
-							vec->attr_n[level][k]);
-			n += vec->attr_n[level][k];
+							attr_values(b, level, k));
+			n += attr_values(b, level, k);
 		}
 	image_decode_leaf(vec, leaf_at(vec, l->overflow), n, NULL, &all);
 	for (uint32_t row = 0; row < set->nrows; row++)
@@ -374,7 +389,7 @@ load_attr(Batch *b, Level level, uint32_t index)
 	uint32_t n;
 
 	batch_shapes(b, level);
-	n = vec->attr_n[level][index];
+	n = attr_values(b, level, index);
 	if (leaf->mode == LEAF_SHARED)
 	{
 		if (!vec->overflow_done[level])
@@ -388,6 +403,118 @@ load_attr(Batch *b, Level level, uint32_t index)
 	}
 	image_decode_leaf(vec, leaf, n, base, &a->values);
 	a->values.loaded = true;
+}
+
+/* ---- attribute columns as codes by row ---- */
+
+/* The code is the same for all rows of a shape; UINT32_MAX: no row should have it. */
+static void
+codes_by_shape(const Vector *vec, Level level, const uint32_t *of_shape, uint32_t n, uint32_t *codes)
+{
+	const uint32_t *sets = vec->sets[level];
+	uint32_t max = 0;
+
+	for (uint32_t row = 0; row < n; row++)
+	{
+		codes[row] = of_shape[sets[row]];
+		max = codes[row] > max ? codes[row] : max;
+	}
+	if (max == UINT32_MAX)
+		image_corrupt(vec->image, "code outside its table");
+}
+
+/* The column is a function of its base. */
+static void
+codes_by_base(Batch *b, const Leaf *leaf, const uint8_t *named, uint32_t first, uint32_t *codes)
+{
+	const Vector *vec = b->source;
+	const uint32_t *sets = vec->sets[leaf->level], *base = base_codes(b, leaf), *only = leaf->cond_only;
+	uint32_t n = b->level[leaf->level].attrs->nrows, missing = 0;
+
+	for (uint32_t row = 0; row < n; row++)
+	{
+		uint32_t there = -(uint32_t) named[sets[row]], code = only[base[row]];
+
+		missing |= there & (code == UINT32_MAX);
+		codes[row] = there & (first + code);
+	}
+	if (missing)
+		image_corrupt(vec->image, "code outside its table");
+}
+
+/* One code for each row that has a value. */
+static void
+codes_spread(const Vector *vec, Level level, const uint8_t *named, const uint32_t *dense, uint32_t n,
+			 uint32_t first, uint32_t *codes)
+{
+	const uint32_t *sets = vec->sets[level];
+
+	for (uint32_t row = 0, k = 0; row < n; row++)
+	{
+		uint32_t there = named[sets[row]];
+
+		codes[row] = -there & (first + dense[k]);
+		k += there;
+	}
+}
+
+static void
+decode_attr_codes(Batch *b, Leaf *leaf, const uint8_t *named, uint32_t first, uint32_t *codes)
+{
+	Vector *vec = b->source;
+	uint32_t n = attr_values(b, leaf->level, leaf->index);
+	const uint32_t *base = NULL;
+	uint32_t *dense = arena_alloc0(vec->arena, ((size_t) n + 1) * sizeof(uint32_t));
+
+	if (n > 0)
+	{
+		if (leaf->mode == LEAF_COND)
+		{
+			if (b->level[leaf->level].attrs->columns[leaf->index].rows == NULL)
+				fill_rows(b, leaf->level, leaf->index);
+			base = base_codes_at(b, leaf, b->level[leaf->level].attrs->columns[leaf->index].rows, n);
+		}
+		memcpy(dense, image_decode_codes(vec, leaf, n, base), (size_t) n * sizeof(uint32_t));
+	}
+	codes_spread(vec, leaf->level, named, dense, b->level[leaf->level].attrs->nrows, first, codes);
+}
+
+bool
+image_attr_codes(Batch *b, Level level, uint32_t which, uint32_t first, uint32_t *codes)
+{
+	Vector *vec = b->source;
+	Image *image = vec->image;
+	Leaf *leaf = leaf_at(vec, image->level[level].attr[which]);
+	bool constant = leaf->mode == LEAF_ZERO || leaf->mode == LEAF_CONST, function;
+	uint32_t n = b->level[level].attrs->nrows;
+	const uint8_t *named;
+
+	if ((leaf->flags & LEAF_NULLS) || (leaf->kind != COL_BYTES && leaf->kind != COL_I64) ||
+		(!constant && !leaf_has_dict(leaf)))
+		return false;
+	batch_shapes(b, level);
+	named = image_shapes_naming(image, level, which);
+	function = leaf->mode == LEAF_COND && leaf->blocks_len == 0;
+	if (function)
+		image_need_table(image, leaf);
+	if (constant || (function && image->leaves[leaf->base].what == LEAF_SHAPES))
+	{
+		uint32_t nshapes = image->level[level].nshapes;
+		uint32_t *of_shape = arena_alloc0(vec->arena, ((size_t) nshapes + 1) * sizeof(uint32_t));
+
+		for (uint32_t s = 0; s < nshapes; s++)
+		{
+			uint32_t code = constant ? 0 : leaf->cond_only[s];
+
+			of_shape[s] = !named[s] ? 0 : code == UINT32_MAX ? UINT32_MAX : first + code;
+		}
+		codes_by_shape(vec, level, of_shape, n, codes);
+	}
+	else if (function)
+		codes_by_base(b, leaf, named, first, codes);
+	else
+		decode_attr_codes(b, leaf, named, first, codes);
+	return true;
 }
 
 /* ---- levels ---- */
