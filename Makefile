@@ -37,8 +37,9 @@ all install:
 	@echo 'no PostgreSQL server headers found; run "make deps", or give PG_CONFIG' >&2; exit 1
 endif
 
-# Loops over the values of columns: GCC vectorises them at this level only.
-$(patsubst %.c,%.o,$(wildcard src/codec/*.c src/exec/*.c src/store/image*.c)): CFLAGS += -O3
+# Loops over the values of columns: GCC vectorises them at -O3 only.
+COLUMN_SRCS  = $(wildcard src/codec/*.c src/exec/*.c src/store/image*.c)
+$(COLUMN_SRCS:.c=.o): CFLAGS += -O3
 
 -include $(OBJS:.o=.d)
 include make/pure.mk

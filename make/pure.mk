@@ -40,6 +40,7 @@ $(eval $(call pure_build,asan,gcc,-O1 $(SANITIZE)))
 $(eval $(call pure_build,fuzz,$(CLANG),-O1 -Wno-unknown-warning-option -Wno-unused-but-set-variable $(SANITIZE_FUZZ)))
 $(eval $(call pure_build,bench,gcc,-O2))
 $(eval $(call pure_build,cov,gcc,-O0 --coverage))
+$(COLUMN_SRCS:%.c=build/bench/%.o): PURE_FLAGS += -O3
 .PRECIOUS: build/asan/%.o build/fuzz/%.o build/bench/%.o build/cov/%.o
 # The lexer includes the grammar's tokens, and the other way round.
 $(foreach d,asan fuzz bench cov,$(PURE_ALL:%.c=build/$(d)/%.o)): | $(filter $(GEN_SRCS),$(PURE_ALL))

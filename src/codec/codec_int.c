@@ -11,10 +11,16 @@
 
 #include <stdlib.h>
 
-/* Flat blocks of at most this width are tried under zstd: they are dictionary codes, mostly. */
+/*
+ * Flat blocks of at most this width are tried under zstd: they are dictionary codes, mostly. Decoding takes
+ * ten times as long then, so it has to save half.
+ */
 #define ZSTD_MAX_WIDTH  16
-#define ZSTD_MIN_VALUES 24
-#define DICT_MAX        256
+#define ZSTD_MIN_VALUES 512
+#define ZSTD_MIN_SAVED  2
+/* Fewer values are not looked at again. */
+#define SECOND_LOOK_VALUES 24
+#define DICT_MAX           256
 
 typedef struct IntStats
 {
@@ -84,7 +90,7 @@ put_delta(const uint64_t *v, uint32_t n, const IntStats *s, Buf *out)
 	put_packed(d, n - 1, width, (uint64_t) s->dmin, out);
 }
 
-/* Replace what was written since start by FOR at whole bytes under zstd, when that is 5% smaller. */
+/* Replace what was written since start by FOR at whole bytes under zstd, when that is much smaller. */
 static void
 try_zstd(const uint64_t *v, uint32_t n, const IntStats *s, size_t start, Buf *out)
 {
@@ -96,7 +102,7 @@ try_zstd(const uint64_t *v, uint32_t n, const IntStats *s, size_t start, Buf *ou
 
 	put_for(v, n, s->min, width, &raw);
 	got = codec_zstd(raw.p, raw.len, &z);
-	if (got == 0 || got + 1 + varint_size(raw.len) > had - had / 20)
+	if (got == 0 || got + 1 + varint_size(raw.len) > had - had / ZSTD_MIN_SAVED)
 		return;
 	out->len = start;
 	buf_put_u8(out, INT_ZSTD);
@@ -345,7 +351,7 @@ encode_second_look(const uint64_t *v, uint32_t n, const IntStats *s, uint64_t li
 		put_dict(v, n, d, CODEC_SMALL, out);
 	else if (log_bits < limit - limit / 32 && log_bits < pfor_bits - pfor_bits / 64)
 		log_encode(v, n, (uint64_t) s->min, out);
-	else if (pfor_bits < limit)
+	else if (pfor_bits < limit - limit / 8)
 		put_pfor(v, n, s->min, pw, nexc, CODEC_SMALL, out);
 	else
 		return false;
@@ -359,9 +365,10 @@ encode_known(const uint64_t *v, uint32_t n, const IntStats *s, CodecEffort effor
 	unsigned dwidth = n > 1 ? range_width(s->dmin, s->dmax) : 64;
 	uint64_t flat_bits = (uint64_t) n * (dwidth < width ? dwidth : width) + 64;
 	uint64_t rle_bits = (uint64_t) s->runs * (width + bit_width(n / s->runs) + 2) + 96;
-	bool rle = s->runs > 1 && rle_bits < flat_bits;
+	/* runs of odd lengths take longer to decode than packed values: they have to save a third as well */
+	bool rle = s->runs > 1 && rle_bits < flat_bits - flat_bits / 3;
 
-	if (effort == CODEC_SMALL && n >= ZSTD_MIN_VALUES && s->runs > 1 &&
+	if (effort == CODEC_SMALL && n >= SECOND_LOOK_VALUES && s->runs > 1 &&
 		encode_second_look(v, n, s, rle ? rle_bits : flat_bits, out))
 		return;
 	if (rle)

@@ -67,23 +67,37 @@ decode_rle_u64(const uint8_t *p, const uint8_t *end, uint64_t *v, uint32_t n)
 	return true;
 }
 
+/* Most runs are short: so many values are written at once, where there is room, whatever the length. */
+#define SHORT_RUN 8
+
 static bool
 decode_rle_u32(const uint8_t *p, const uint8_t *end, uint32_t *v, uint32_t n)
 {
-	uint32_t runs;
-	uint64_t *values;
+	uint32_t runs, r = 0, at = 0;
+	uint64_t *values, all = 0;
 	uint32_t *lengths;
 
 	if (!read_runs(p, end, n, &runs, &values, &lengths))
 		return false;
-	for (uint32_t r = 0; r < runs; r++)
+	for (; r < runs && n - at >= SHORT_RUN; r++)
 	{
-		if (values[r] > UINT32_MAX)
-			return false;
-		for (uint64_t k = 0; k <= lengths[r]; k++)
-			*v++ = (uint32_t) values[r];
+		uint32_t length = lengths[r] + 1, x = (uint32_t) values[r];
+
+		for (uint32_t k = 0; k < SHORT_RUN; k++)
+			v[at + k] = x;
+		for (uint32_t k = SHORT_RUN; k < length; k++)
+			v[at + k] = x;
+		all |= values[r];
+		at += length;
 	}
-	return true;
+	for (; r < runs; r++)
+	{
+		for (uint32_t k = 0; k <= lengths[r]; k++)
+			v[at + k] = (uint32_t) values[r];
+		all |= values[r];
+		at += lengths[r] + 1;
+	}
+	return all <= UINT32_MAX;
 }
 
 /* Low bits of all values packed, and high bits of some. */

@@ -139,6 +139,8 @@ typedef struct Leaf
 	CondRange *cond;      /* by code of the base */
 	uint32_t *cond_codes; /* theirs, one after the other */
 	uint32_t *cond_only;  /* by code of the base: the first of its codes, or UINT32_MAX */
+	uint32_t *cond_grid;  /* by code of the base and place in its list; UINT32_MAX where that ends; or NULL */
+	unsigned cond_bits;   /* of a place in the grid */
 } Leaf;
 
 static inline bool

@@ -152,6 +152,31 @@ make_ranges(Image *image, const Leaf *leaf, const uint32_t *counts, uint32_t n, 
 	return sum;
 }
 
+/* Grids of more entries than this would take longer to make, and to look at, than they save. */
+#define MAX_GRID 8192
+
+/* Lists laid out in rows of one length: one look instead of two. */
+static void
+make_grid(Image *image, Leaf *leaf, uint32_t nbase)
+{
+	uint32_t longest = 1;
+	unsigned bits;
+	size_t n;
+
+	for (uint32_t b = 0; b < nbase; b++)
+		longest = leaf->cond[b].n > longest ? leaf->cond[b].n : longest;
+	bits = bit_width(longest - 1);
+	n = (size_t) nbase << bits;
+	if (n > MAX_GRID)
+		return;
+	leaf->cond_bits = bits;
+	leaf->cond_grid = arena_alloc(image->arena, (n + 1) * sizeof(uint32_t));
+	memset(leaf->cond_grid, 0xFF, n * sizeof(uint32_t));
+	for (uint32_t b = 0; b < nbase; b++)
+		memcpy(leaf->cond_grid + ((size_t) b << bits), leaf->cond_codes + leaf->cond[b].first,
+			   leaf->cond[b].n * sizeof(uint32_t));
+}
+
 void
 image_need_table(Image *image, Leaf *leaf)
 {
@@ -185,6 +210,7 @@ image_need_table(Image *image, Leaf *leaf)
 	leaf->cond_only = only;
 	leaf->cond_codes = codes;
 	leaf->cond = ranges;
+	make_grid(image, leaf, nbase);
 }
 
 /* Cut the concatenated columns into shapes; a shape names existing columns, each once. */
@@ -281,6 +307,22 @@ look_up_codes(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *code
 	return !outside;
 }
 
+static bool
+look_up_grid(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *codes)
+{
+	const uint32_t *grid = leaf->cond_grid;
+	unsigned bits = leaf->cond_bits;
+	uint32_t mask = (UINT32_C(1) << bits) - 1, all = 0, max = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		all |= codes[i];
+		codes[i] = grid[base[i] << bits | (codes[i] & mask)];
+		max = codes[i] > max ? codes[i] : max;
+	}
+	return max != UINT32_MAX && all <= mask;
+}
+
 /* All places are 0: the column is a function of the base. */
 static bool
 look_up_only(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *codes)
@@ -319,7 +361,10 @@ decode_codes(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *bas
 		image_corrupt(vec->image, "block of codes");
 	if (leaf->mode == LEAF_COND)
 	{
-		fine = block.len > 0 ? look_up_codes(leaf, base, n, codes) : look_up_only(leaf, base, n, codes);
+		if (block.len == 0)
+			fine = look_up_only(leaf, base, n, codes);
+		else
+			fine = leaf->cond_grid ? look_up_grid(leaf, base, n, codes) : look_up_codes(leaf, base, n, codes);
 		if (!fine)
 			image_corrupt(vec->image, "code outside its table");
 		return codes;

@@ -1,10 +1,10 @@
 /*
  * bench_image.c
  *	  Size and CPU of images: bytes a span by leaf, nanoseconds a span to encode (as a recent batch and as a
- *	  segment), to sort, and to decode.
+ *	  segment), to sort, and to decode; what scans of single columns take.
  *
- * usage: bench_image FILE [leaves]. FILE holds OTLP requests behind 4-byte big-endian lengths, or behind
- * varint lengths under zstd (*.zst). Without FILE: TEMPO_WORKLOAD, or nothing to do.
+ * usage: bench_image FILE [leaves | columns]. FILE holds OTLP requests behind 4-byte big-endian lengths, or
+ *behind varint lengths under zstd (*.zst). Without FILE: TEMPO_WORKLOAD, or nothing to do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +140,71 @@ print_leaves(Image *image, size_t len, uint32_t nspans)
 	free(info);
 }
 
+/* ---- columns one by one, with what they lean on ---- */
+
+typedef enum ScanWhat
+{
+	SCAN_NOTHING,
+	SCAN_COLUMN,
+	SCAN_ATTR
+} ScanWhat;
+
+#define SCAN_ROUNDS 7
+
+/* ns a span to load the series in all vectors, the best of some rounds. */
+static double
+scan(Image *image, ScanWhat what, uint32_t which, Arena *tmp)
+{
+	const ImageSummary *summary = image_summary(image);
+	double best = 1e18;
+
+	for (int round = 0; round < SCAN_ROUNDS; round++)
+	{
+		double t0 = cpu_ns(), t;
+
+		for (uint32_t v = 0; v < summary->nvectors; v++)
+		{
+			Batch *b = image_vector(image, v, tmp);
+
+			if (what == SCAN_COLUMN)
+				batch_column(b, LEVEL_SPAN, which);
+			else if (what == SCAN_ATTR &&
+					 !image_attr_codes(b, LEVEL_SPAN, which, 1,
+									   arena_alloc(tmp, ((size_t) batch_nrows(b) + 1) * sizeof(uint32_t))))
+				batch_attr_rows(b, LEVEL_SPAN, which);
+			arena_reset(tmp);
+		}
+		t = (cpu_ns() - t0) / summary->nrows;
+		best = t < best ? t : best;
+	}
+	return best;
+}
+
+static void
+print_scans(Image *image)
+{
+	static const struct
+	{
+		uint32_t column;
+		const char *name;
+	} columns[] = {{SC_RESOURCE, "resource"}, {SC_SERVICE, "service"}, {SC_NAME, "name"},
+				   {SC_KIND, "kind"},         {SC_STATUS, "status"},   {SC_START, "start"},
+				   {SC_DURATION, "duration"}, {SC_SPAN_ID, "span id"}, {SC_PARENT_ID, "parent"},
+				   {SC_TRACE_ID, "trace id"}};
+	Arena *tmp = arena_create(NULL, 1 << 20);
+	uint32_t n;
+	const AttrColumn *attrs = image_attrs(image, LEVEL_SPAN, &n);
+
+	arena_keep(tmp, 1 << 24);
+	printf("  %6.2f ns/span  nothing\n", scan(image, SCAN_NOTHING, 0, tmp));
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		printf("  %6.2f ns/span  %s\n", scan(image, SCAN_COLUMN, columns[i].column, tmp), columns[i].name);
+	for (uint32_t k = 0; attrs && k < n; k++)
+		printf("  %6.2f ns/span  %.*s\n", scan(image, SCAN_ATTR, k, tmp), (int) attrs[k].key.len,
+			   attrs[k].key.p);
+	arena_destroy(tmp);
+}
+
 /* ---- */
 
 typedef struct Totals
@@ -195,7 +260,7 @@ take_requests(const uint8_t *p, size_t len, bool varint, Arena *arena, Batch **b
 }
 
 static void
-bench_file(const char *path, bool leaves)
+bench_file(const char *path, const char *more)
 {
 	static Batch *batches[MAX_BATCHES];
 	Arena *arena = arena_create(NULL, 1 << 20), *tmp = arena_create(NULL, 1 << 20);
@@ -236,8 +301,10 @@ bench_file(const char *path, bool leaves)
 		   t.decode_otlp / t.spans, t.fast / t.spans, (double) t.fast_bytes / t.spans, (t1 - t0) / t.spans,
 		   (t2 - t1) / t.spans, (t3 - t2) / t.spans);
 	printf("  segment %.2f bytes/span\n", (double) out.len / t.spans);
-	if (leaves)
+	if (strcmp(more, "leaves") == 0)
 		print_leaves(image, out.len, t.spans);
+	if (strcmp(more, "columns") == 0)
+		print_scans(image);
 	arena_destroy(tmp);
 	arena_destroy(arena);
 	free(p);
@@ -251,6 +318,6 @@ main(int argc, char **argv)
 	if (path == NULL)
 		printf("no file to measure\n");
 	else
-		bench_file(path, argc > 2);
+		bench_file(path, argc > 2 ? argv[2] : "");
 	return 0;
 }
