@@ -11,8 +11,9 @@ build/bench/bin/send: build/bench/test/bench/send.o
 -include $(BENCH_GEN:.o=.d)
 
 .PHONY: bench
-bench: build/bench/bin/workload build/bench/bin/send
+bench:
 	@scripts/deps test
+	@$(MAKE) -s --no-print-directory build/bench/bin/workload build/bench/bin/send
 	@scripts/install
 	@BENCH_SPANS='$(BENCH_SPANS)' BENCH_VARIANT='$(BENCH_VARIANT)' BENCH_PARTITIONS='$(BENCH_PARTITIONS)' \
 		BENCH_SYSTEMS='$(BENCH_SYSTEMS)' scripts/bench

@@ -2,9 +2,21 @@
 
 A class is what a person asks, not a text: the newest spans of a kind, a rate by service. `traceql` goes over HTTP
 (search, metrics, tags, one trace), `sql` to tempo.spans and to the heap alike ({spans} is the table), `clickhouse`
-to both of its tables. The first `compare` columns of the answers have to agree between all that speak SQL; what an
+to both of its tables. {eq|key|value} and {has|key} are conditions on an attribute as each of the two answers them
+best (for_table). The first `compare` columns of the answers have to agree between all that speak SQL; what an
 HTTP answer has to agree with is said by `http_value` and `sql_value`.
 """
+import re
+
+
+def for_table(text, table, heap):
+    """A query over tempo.spans or the heap; there containment is what the GIN index knows."""
+    if heap:
+        equals, has = r"""attributes @> '{"\1": \2}'""", r"attributes ? '\1'"
+    else:
+        equals, has = lambda m: f"attributes ->> '{m[1]}' = '{m[2].strip(chr(34))}'", r"attributes ->> '\1' IS NOT NULL"
+    text = re.sub(r"\{eq\|([^|}]*)\|([^|}]*)\}", equals, text)
+    return re.sub(r"\{has\|([^|}]*)\}", has, text).replace("{spans}", table)
 
 
 class Attributes:
@@ -154,7 +166,7 @@ def classes(meta, step):
                    f"WHERE trace_id = '\\x{trace}'"),
         newest("newest spans", "{}", None, None),
         newest("status code 500", "{ span.http.response.status_code = 500 }",
-               "attributes @> '{\"http.response.status_code\": 500}'",
+               "{eq|http.response.status_code|500}",
                lambda a: a.equals_number("http.response.status_code", 500)),
         newest("service and error", '{ resource.service.name = "payment" && status = error }',
                "service = 'payment' AND status = 'error'", lambda a: "ServiceName = 'payment' AND StatusCode = 'Error'"),
@@ -162,12 +174,12 @@ def classes(meta, step):
                f"attributes ->> 'db.query.text' LIKE '%{quoted}%'", lambda a: f"{a.text('db.query.text')} LIKE '%{quoted}%'"),
         newest("slow spans", "{ duration > 500ms }", "duration_ns > 500000000", lambda a: "Duration > 500000000"),
         newest("needle: session id", '{ span.session.id = "%s" }' % session,
-               "attributes @> '{\"session.id\": \"%s\"}'" % session, lambda a: f"{a.text('session.id')} = '{session}'"),
-        newest("no match", '{ span.session.id = "nope" }', "attributes @> '{\"session.id\": \"nope\"}'",
+               '{eq|session.id|"%s"}' % session, lambda a: f"{a.text('session.id')} = '{session}'"),
+        newest("no match", '{ span.session.id = "nope" }', '{eq|session.id|"nope"}',
                lambda a: f"{a.text('session.id')} = 'nope'"),
         per_trace("all errors, 5,000 traces", "{ status = error }", "status = 'error'", "", lambda a: "StatusCode = 'Error'", "", 5000),
         Class("structural >>", search('{ resource.service.name = "frontend" } >> { span.db.system = "postgresql" && status = error }'),
-              "SELECT max(start_time) AS newest, count(*), trace_id FROM {spans} s WHERE attributes @> '{\"db.system\": \"postgresql\"}' "
+              "SELECT max(start_time) AS newest, count(*), trace_id FROM {spans} s WHERE {eq|db.system|\"postgresql\"} "
               f"AND status = 'error' AND {in_frontend} GROUP BY trace_id ORDER BY newest DESC LIMIT 20",
               lambda t, a: f"SELECT toDateTime64(max(Timestamp), 6) AS newest, count(), TraceId FROM {t} WHERE {a.text('db.system')} = 'postgresql' "
                            f"AND StatusCode = 'Error' AND {ch_in_frontend(t)} GROUP BY TraceId ORDER BY newest DESC LIMIT 20",
@@ -180,7 +192,7 @@ def classes(meta, step):
         per_trace("count per trace", "{ status = error } | count() > 3", "status = 'error'", "HAVING count(*) > 3",
                   lambda a: "StatusCode = 'Error'", "HAVING count() > 3"),
         per_trace("avg per trace", '{ span.db.system = "redis" } | avg(duration) > 2ms',
-                  "attributes @> '{\"db.system\": \"redis\"}'", "HAVING avg(duration_ns) > 2000000",
+                  '{eq|db.system|"redis"}', "HAVING avg(duration_ns) > 2000000",
                   lambda a: f"{a.text('db.system')} = 'redis'", "HAVING avg(Duration) > 2000000"),
         rate("rate by service", "{} | rate() by (resource.service.name)", "service", None, lambda a: "ServiceName", None),
         rate("error rate by service", "{ status = error } | rate() by (resource.service.name)", "service", "status = 'error'",
@@ -195,13 +207,13 @@ def classes(meta, step):
               3, counted_buckets, sum_of(2)),
         Class("avg of attribute", metrics("{} | avg_over_time(span.app.cart.items) by (span.app.cached)"),
               f"SELECT {bin(step)} AS b, attributes ->> 'app.cached' AS g, avg((attributes ->> 'app.cart.items')::bigint)::float8 "
-              "FROM {spans} WHERE attributes ? 'app.cart.items' GROUP BY 1, 2",
+              "FROM {spans} WHERE {has|app.cart.items} GROUP BY 1, 2",
               lambda t, a: f"SELECT {ch_bin(step)} AS b, {a.boolean('app.cached')} AS g, avg({a.number('app.cart.items')}) FROM {t} "
                            f"WHERE {a.has('app.cart.items')} GROUP BY b, g", 3),
         Class("top 3 of rate by attribute", metrics("{} | rate() by (span.rpc.method) | topk(3)"),
               f"SELECT b, g, n FROM (SELECT {bin(step)} AS b, attributes ->> 'rpc.method' AS g, count(*) AS n, row_number() OVER "
               f"(PARTITION BY {bin(step)} ORDER BY count(*) DESC, attributes ->> 'rpc.method') AS r FROM {{spans}} "
-              "WHERE attributes ? 'rpc.method' GROUP BY 1, 2) x WHERE r <= 3",
+              "WHERE {has|rpc.method} GROUP BY 1, 2) x WHERE r <= 3",
               lambda t, a: f"SELECT {ch_bin(step)} AS b, {a.text('rpc.method')} AS g, count() AS n FROM {t} WHERE {a.has('rpc.method')} "
                            "GROUP BY b, g ORDER BY b, n DESC, g LIMIT 3 BY b", 3),
         Class("structural rate", metrics('{ resource.service.name = "frontend" } >> { status = error } | rate()'),
@@ -210,10 +222,10 @@ def classes(meta, step):
               lambda t, a: f"SELECT {ch_bin(step)} AS b, count() FROM {t} WHERE StatusCode = 'Error' AND "
                            f"NOT (SpanKind = 'Server' AND ServiceName IN ('frontend', 'frontend-proxy')) AND {ch_in_frontend(t)} GROUP BY b", 2),
         rate("count by attribute, duration > 3 ms", "{ duration > 3ms && span.rpc.method != nil } | rate() by (span.rpc.method)",
-             "attributes ->> 'rpc.method'", "duration_ns > 3000000 AND attributes ? 'rpc.method'",
+             "attributes ->> 'rpc.method'", "duration_ns > 3000000 AND {has|rpc.method}",
              lambda a: a.text("rpc.method"), lambda a: f"Duration > 3000000 AND {a.has('rpc.method')}", step + 2, False),
         Class("count of a rare value", None,
-              "SELECT count(*) FROM {spans} WHERE attributes @> '{\"app.shard\": 77}'",
+              "SELECT count(*) FROM {spans} WHERE {eq|app.shard|77}",
               lambda t, a: f"SELECT count() FROM {t} WHERE {a.equals_number('app.shard', 77)}", 1),
         Class("compare", metrics("{} | compare({ status = error })")),
         Class("tag names", ("/api/v2/search/tags", {"scope": "span"}),
@@ -223,7 +235,7 @@ def classes(meta, step):
         Class("tag values", ("/api/v2/search/tag/resource.service.name/values", {}), "SELECT DISTINCT service FROM {spans}",
               lambda t, a: f"SELECT DISTINCT ServiceName FROM {t}", 1, lambda answer, step: len(answer["tagValues"]), len),
         Class("tag values where", ("/api/v2/search/tag/span.rpc.method/values", {"q": "{ status = error }"}),
-              "SELECT DISTINCT attributes ->> 'rpc.method' FROM {spans} WHERE status = 'error' AND attributes ? 'rpc.method'",
+              "SELECT DISTINCT attributes ->> 'rpc.method' FROM {spans} WHERE status = 'error' AND {has|rpc.method}",
               lambda t, a: f"SELECT DISTINCT {a.text('rpc.method')} FROM {t} WHERE StatusCode = 'Error' AND {a.has('rpc.method')}", 1,
               lambda answer, step: len(answer["tagValues"]), len),
     ]

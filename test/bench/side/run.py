@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from classes import Attributes, classes
+from classes import Attributes, classes, for_table
 from systems import Heap, Tempo, clickhouse_systems
 from talk import Failed
 
@@ -104,9 +104,9 @@ class Asker:
         if system.name.startswith("ch_") and cls.clickhouse:
             yield system.name, lambda: self.rows(cls, system, cls.clickhouse(system.table, Attributes(system.name == "ch_json")))
         elif system.name == "heap" and cls.heap:
-            yield "heap", lambda: self.rows(cls, system, cls.heap.replace("{spans}", "heap.spans"))
+            yield "heap", lambda: self.rows(cls, system, for_table(cls.heap, "heap.spans", True))
         elif system.name == "tempo" and cls.sql:
-            yield "sql", lambda: self.rows(cls, system, cls.sql.replace("{spans}", "tempo.spans"))
+            yield "sql", lambda: self.rows(cls, system, for_table(cls.sql, "tempo.spans", False))
 
     def rows(self, cls, system, text):
         rows, wall, cpu = system.sql(text)
