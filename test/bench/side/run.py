@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """One run: makes the workload, loads it into each system, asks every class of queries of all of them in turns.
 
-usage: run.py --spans N --variant shop|wide --days D --systems tempo,heap,clickhouse --work DIR --out FILE
+usage: run.py --spans N --variant shop|wide --days D --systems tempo,heap,clickhouse --bin DIR --work DIR
+              --modules DIR --out FILE [--seed S] [--rounds R]
 
 The PG* variables say where the server is. Exits with 1 when answers differ. What it measured goes to FILE as JSON.
 """
 import argparse
 import json
+import math
 import os
 import re
 import statistics
@@ -19,7 +21,7 @@ from systems import Heap, Tempo, clickhouse_systems
 from talk import Failed
 
 FIRST_DAY = 1735689600  # 2025-01-01
-ROUNDS = 5
+MAX_INTERVALS = 1000  # of a rate
 PATIENCE_MS = 4000  # of one class on one system; beyond, two rounds have to do
 MAX_METRICS_RANGE = 86400  # of a request over HTTP; traceql_metrics() has no limit
 
@@ -30,8 +32,10 @@ def arguments():
     p.add_argument("--variant", choices=["shop", "wide"], required=True)
     p.add_argument("--days", type=int, required=True)
     p.add_argument("--systems", required=True)
-    p.add_argument("--work", required=True)
-    p.add_argument("--modules", required=True)
+    p.add_argument("--bin", required=True, help="where workload and send are")
+    p.add_argument("--work", required=True, help="for the files of the workload and of ClickHouse")
+    p.add_argument("--modules", required=True, help="where npm installed ClickHouse")
+    p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seed", type=int, default=3)
     p.add_argument("--out", required=True)
     return p.parse_args()
@@ -44,7 +48,7 @@ def say(text):
 def make_workload(a, forms):
     """The files of each form, and what the generator says of them."""
     files = {form: os.path.join(a.work, f"load.{form}") for form in forms}
-    command = [os.path.join(a.work, "bin", "workload"), "--spans", str(a.spans), "--seed", str(a.seed), "--days", str(a.days),
+    command = [os.path.join(a.bin, "workload"), "--spans", str(a.spans), "--seed", str(a.seed), "--days", str(a.days),
                "--first-day", str(FIRST_DAY)] + (["--wide"] if a.variant == "wide" else [])
     for form, path in files.items():
         command += [f"--{form}", path]
@@ -55,7 +59,7 @@ def make_workload(a, forms):
 def open_systems(a):
     """Those asked for; ClickHouse only where it could be installed."""
     wanted = a.systems.split(",")
-    systems = [s(a.work) for s in (Tempo, Heap) if s.name in wanted]
+    systems = [s(a.bin) for s in (Tempo, Heap) if s.name in wanted]
     engine = None
     if "clickhouse" in wanted:
         if os.path.isdir(os.path.join(a.modules, "node_modules", "chdb")):
@@ -129,7 +133,7 @@ class Asker:
     def traceql_metrics(self, cls, system, q):
         quoted = q.replace("'", "''")
         rows, wall, cpu = system.sql(f"SELECT series, value FROM traceql_metrics('{quoted}', to_timestamp({self.window['start']}), "
-                                     f"to_timestamp({self.window['end']}), '{self.step} s') WHERE value IS NOT NULL")
+                                     f"to_timestamp({self.window['end']}), '{self.step} s') WHERE value <> 0")
         by_series = {}
         for series, value in rows:
             by_series.setdefault(series, []).append({"value": float(value)})
@@ -138,11 +142,11 @@ class Asker:
         return {"rows": None, "value": value, "n": len(by_series)}, wall, cpu
 
 
-def ask_class(asker, cls, systems):
+def ask_class(asker, cls, systems, rounds):
     """Rounds in turns; the first warms up and is not counted."""
     ways = [way for system in systems for way in asker.ways(cls, system)]
     walls, cpus, answers = {}, {}, {}
-    for round in range(ROUNDS + 1):
+    for round in range(rounds + 1):
         for column, ask in ways:
             if len(walls.get(column, [])) >= 2 and sum(walls[column]) > PATIENCE_MS:
                 continue
@@ -171,11 +175,11 @@ def differences(cls, answers):
 
 def ask_all(a, systems, meta):
     range_s = (meta["last_ns"] - meta["first_ns"]) / 1e9
-    step = 5 * max(1, round(range_s / 5 / 9000))
+    step = 5 * max(1, math.ceil(range_s / 5 / MAX_INTERVALS))
     asker = Asker(meta, step, a.days)
     results, wrong = {}, []
     for cls in classes(meta, step):
-        timed, answers = ask_class(asker, cls, systems)
+        timed, answers = ask_class(asker, cls, systems, a.rounds)
         results[cls.name] = timed
         wrong += differences(cls, answers)
         say(f"  {cls.name}: " + ", ".join(f"{c} {t['wall_ms']:.1f}" for c, t in timed.items()))

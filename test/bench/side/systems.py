@@ -19,8 +19,8 @@ def loaded(spans, begin, begin_cpu, end, end_cpu, done_cpu, **more):
 class Postgres:
     """What the two tables in PostgreSQL share."""
 
-    def __init__(self, work):
-        self.work = work
+    def __init__(self, bin):
+        self.bin = bin
         self.psql = Psql()
         postmaster = self.psql.value("SELECT pg_read_file('postmaster.pid')")
         self.cpu = ServerCpu(int(postmaster))
@@ -48,8 +48,8 @@ class Tempo(Postgres):
     name = "tempo"
     forms = ["otlp"]
 
-    def __init__(self, work):
-        super().__init__(work)
+    def __init__(self, bin):
+        super().__init__(bin)
         self.psql.run("CREATE EXTENSION IF NOT EXISTS tempo; SELECT tempo.init()")
         self.receiver, self.api = (int(self.psql.value(f"SHOW tempo.{p}")) for p in ("otlp_http_port", "http_port"))
         self.connection = None  # made for the first query: the server closes idle ones
@@ -58,7 +58,7 @@ class Tempo(Postgres):
 
     def load(self, files, spans, first_day, days):
         lsn, begin_cpu, begin = self.lsn(), self.cpu.total_ms(), time.monotonic()
-        sent = subprocess.run([os.path.join(self.work, "bin", "send"), "--port", str(self.receiver), files["otlp"]],
+        sent = subprocess.run([os.path.join(self.bin, "send"), "--port", str(self.receiver), files["otlp"]],
                               stdout=subprocess.PIPE, text=True)
         if sent.returncode != 0:
             raise Failed("the receivers did not take the workload")
