@@ -26,13 +26,37 @@
 /* Third kind of advisory lock keys: core's functions use 1 and 2. */
 #define MERGE_LOCK_CLASS 0x7465
 
-bool
-merge_lock(bool wait)
+static LOCKTAG
+merge_lock_tag(void)
 {
 	LOCKTAG tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, MERGE_LOCK_CLASS);
+	return tag;
+}
+
+bool
+merge_lock(bool wait)
+{
+	LOCKTAG tag = merge_lock_tag();
+
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+merge_lock_session(void)
+{
+	LOCKTAG tag = merge_lock_tag();
+
+	(void) LockAcquire(&tag, ExclusiveLock, true, false);
+}
+
+void
+merge_unlock_session(void)
+{
+	LOCKTAG tag = merge_lock_tag();
+
+	LockRelease(&tag, ExclusiveLock, true);
 }
 
 typedef struct Round

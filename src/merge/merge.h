@@ -46,6 +46,9 @@ typedef struct MergeInputs
 
 /* Take the lock for the rest of the transaction; false when wait is false and somebody has it. */
 extern bool merge_lock(bool wait);
+/* Take it across transactions, until it is let go; an error does not let it go. */
+extern void merge_lock_session(void);
+extern void merge_unlock_session(void);
 /*
  * One round; 0 when by the policy (all = false), or at all (all = true), there is nothing to merge. A DELETE
  * that is running in the table is waited for if all, else it means that there is nothing to do.
@@ -105,5 +108,10 @@ extern bool merge_mark_split(Relation rel, Snapshot snapshot, uint64 tenant, con
  * as split. Its leaves, if it is partitioned.
  */
 extern void merge_forget_marks(Oid relid);
+/*
+ * But not those of this table, if it is attached in this transaction: it has the segments of partitions that
+ * it takes the place of, and they had all their marks.
+ */
+extern void merge_keep_marks(Oid relid);
 
 #endif

@@ -149,14 +149,20 @@ revoke_all(const char *leaf)
 							   SPI_getvalue(grantees->vals[i], grantees->tupdesc, 1)));
 }
 
-/* 'YYYY-MM-DD 00:00:00+00': read the same under every DateStyle and time zone. */
-static char *
-day_literal(UnixDay day)
+char *
+partition_bound(TimestampTz time)
 {
-	int y, m, d;
+	struct pg_tm tm;
+	fsec_t fsec;
 
-	j2date(day + UNIX_EPOCH_JDATE, &y, &m, &d);
-	return psprintf("'%04d-%02d-%02d 00:00:00+00'", y, m, d);
+	if (TIMESTAMP_IS_NOBEGIN(time))
+		return "MINVALUE";
+	if (TIMESTAMP_IS_NOEND(time))
+		return "MAXVALUE";
+	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
+	return psprintf("'%04d-%02d-%02d %02d:%02d:%02d.%06d+00'", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour,
+					tm.tm_min, tm.tm_sec, fsec);
 }
 
 /*
@@ -167,28 +173,50 @@ day_literal(UnixDay day)
 	"toast.autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_threshold = 2000, "                \
 	"toast.autovacuum_vacuum_insert_threshold = -1"
 
-/* As the parent's owner. */
+/* Both bounds as a condition; what has no bound has none. */
+static char *
+range_condition(TimestampTz from, TimestampTz to)
+{
+	const char *least =
+		TIMESTAMP_IS_NOBEGIN(from) ? "true" : psprintf("start_time >= %s", partition_bound(from));
+	const char *most = TIMESTAMP_IS_NOEND(to) ? "true" : psprintf("start_time < %s", partition_bound(to));
+
+	return psprintf("%s AND %s", least, most);
+}
+
+void
+partition_create_table(const char *parent, const char *leaf, TimestampTz from, TimestampTz to, bool indexes,
+					   const char *tablespace)
+{
+	partition_run(
+		psprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED "
+				 "INCLUDING STORAGE INCLUDING COMPRESSION %s, "
+				 "CONSTRAINT " PARTITION_RANGE_CHECK " CHECK (%s)) "
+				 "USING tempo WITH (" LEAF_OPTIONS ") %s %s",
+				 leaf, parent, indexes ? "INCLUDING INDEXES" : "", range_condition(from, to),
+				 tablespace ? "TABLESPACE" : "", tablespace ? quote_identifier(tablespace) : ""));
+	revoke_all(leaf);
+}
+
+void
+partition_attach(const char *parent, const char *leaf, TimestampTz from, TimestampTz to)
+{
+	partition_run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)", parent, leaf,
+						   partition_bound(from), partition_bound(to)));
+	/* the bounds say the same from here on */
+	partition_run(psprintf("ALTER TABLE %s DROP CONSTRAINT " PARTITION_RANGE_CHECK, leaf));
+}
+
 static void
 create_leaf(const char *schema, const char *parent, UnixDay day)
 {
 	char name[NAMEDATALEN];
 	char *leaf;
-	char *from = day_literal(day);
-	char *to = day_literal(day + 1);
 
 	partition_name(day, name);
 	leaf = quote_qualified_identifier(schema, name);
-	partition_run(
-		psprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED "
-				 "INCLUDING STORAGE INCLUDING COMPRESSION, "
-				 "CONSTRAINT tempo_day CHECK (start_time >= %s AND start_time < %s)) "
-				 "USING tempo WITH (" LEAF_OPTIONS ")",
-				 leaf, parent, from, to));
-	revoke_all(leaf);
-	partition_run(
-		psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)", parent, leaf, from, to));
-	/* the bounds say the same from here on */
-	partition_run(psprintf("ALTER TABLE %s DROP CONSTRAINT tempo_day", leaf));
+	partition_create_table(parent, leaf, day_start(day), day_start(day + 1), false, NULL);
+	partition_attach(parent, leaf, day_start(day), day_start(day + 1));
 }
 
 void

@@ -73,4 +73,17 @@ extern void partition_act_as_before(const PartitionRights *rights);
 /* Run a statement; raises when it fails. */
 extern void partition_run(const char *command);
 
+/*
+ * As the owner, with names qualified and quoted: make a table that can be a partition for that range, with
+ * the indexes of the parent or without, in the default tablespace if NULL; make it one, without reading it,
+ * which makes the indexes it lacks. Readers wait for neither.
+ */
+extern void partition_create_table(const char *parent, const char *leaf, TimestampTz from, TimestampTz to,
+								   bool indexes, const char *tablespace);
+extern void partition_attach(const char *parent, const char *leaf, TimestampTz from, TimestampTz to);
+/* A bound as it is written in SQL, read the same under every DateStyle and time zone. */
+extern char *partition_bound(TimestampTz time);
+/* The constraint that spares reading a table that is attached. */
+#define PARTITION_RANGE_CHECK "tempo_day"
+
 #endif

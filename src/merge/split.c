@@ -132,11 +132,23 @@ forget_marks(Relation rel)
 	UnregisterSnapshot(snapshot);
 }
 
+static Oid keep_marks;
+static FullTransactionId keep_marks_in;
+
+void
+merge_keep_marks(Oid relid)
+{
+	keep_marks = relid;
+	keep_marks_in = GetTopFullTransactionId();
+}
+
 void
 merge_forget_marks(Oid relid)
 {
 	ListCell *lc;
 
+	if (relid == keep_marks && FullTransactionIdEquals(keep_marks_in, GetTopFullTransactionIdIfAny()))
+		return;
 	CommandCounterIncrement();
 	foreach (lc, find_all_inheritors(relid, NoLock, NULL))
 	{

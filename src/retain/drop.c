@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "merge/partition.h"
+#include "retain/replace.h"
 
 static void
 begin(void)
@@ -75,6 +76,18 @@ drop_table(Oid relid, Oid owner)
 	partition_act_as(owner, &rights);
 	partition_run(command);
 	partition_act_as_before(&rights);
+}
+
+/*
+ * What was found detached and marked may have become something else until we have it locked: a finished copy
+ * that took the place of its leaves, a partition that somebody attached again.
+ */
+static void
+drop_leftover(Oid relid, Oid owner)
+{
+	LockRelationOid(relid, AccessExclusiveLock);
+	if (retain_is_leftover(relid) || replace_is_abandoned(relid))
+		drop_table(relid, owner);
 }
 
 void
@@ -177,7 +190,7 @@ retain_drop(Oid parent, Oid leaf)
 		commit();
 		begin();
 		detach_or_forget(parent, leaf);
-		drop_table(leaf, owner_of(parent));
+		drop_leftover(leaf, owner_of(parent));
 	}
 	commit();
 }
@@ -206,6 +219,6 @@ retain_finish_drop(Oid parent, Oid leaf, bool pending)
 		wait_for_older_snapshots();
 		detach(parent, leaf, "FINALIZE");
 	}
-	drop_table(leaf, owner_of(parent));
+	drop_leftover(leaf, owner_of(parent));
 	commit();
 }

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* On a leaf that is being dropped: whoever finds it detached, after a crash say, may finish that. */
@@ -27,6 +28,13 @@ is_marked(Oid relid)
 	char *comment = GetComment(relid, RelationRelationId, 0);
 
 	return comment && strcmp(comment, MARK) == 0;
+}
+
+bool
+retain_is_leftover(Oid relid)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && !get_rel_relispartition(relid) &&
+		   is_marked(relid);
 }
 
 /* The bound below range i, or above range i - 1. */
@@ -68,6 +76,12 @@ retain_leaves(Relation parent, int *n)
 List *
 retain_leftovers(Relation parent)
 {
+	return retain_marked(parent, MARK);
+}
+
+List *
+retain_marked(Relation parent, const char *mark)
+{
 	MemoryContext caller = CurrentMemoryContext;
 	List *found = NIL;
 	char *query = psprintf(
@@ -78,7 +92,7 @@ retain_leftovers(Relation parent)
 		"WHERE d.description OPERATOR(pg_catalog.=) %s AND NOT c.relispartition "
 		"AND a.amname OPERATOR(pg_catalog.=) 'tempo' "
 		"AND c.relowner OPERATOR(pg_catalog.=) %u AND c.relnamespace OPERATOR(pg_catalog.=) %u",
-		RelationRelationId, quote_literal_cstr(MARK), parent->rd_rel->relowner, RelationGetNamespace(parent));
+		RelationRelationId, quote_literal_cstr(mark), parent->rd_rel->relowner, RelationGetNamespace(parent));
 
 	SPI_connect();
 	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)

@@ -7,6 +7,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -20,15 +21,41 @@
 #include "compat.h"
 #include "merge/ingest.h"
 #include "merge/partition.h"
+#include "retain/replace.h"
 
 #define QUIET_MS (10 * 60 * 1000)
 
 double retain_max_size = 0;
 int retain_lock_timeout = 2000;
+int retain_rate = 64 * 1024;
+int retain_merge_days = 30 * SECS_PER_DAY;
+char *retain_cold_tablespace;
+int retain_cold_after = 7 * HOURS_PER_DAY * MINS_PER_HOUR;
+
+static void
+define_replacing(void)
+{
+	DefineCustomIntVariable(
+		"tempo.merge_days_after", "Time after which the days of a month are merged into one partition.",
+		"So long its end and its oldest segment have to be past. 0 leaves them days. Nothing is merged while "
+		"tempo.retention is shorter than a year.",
+		&retain_merge_days, retain_merge_days, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomStringVariable("tempo.cold_tablespace", "Tablespace that old partitions are moved to.",
+							   "Empty: they stay.", &retain_cold_tablespace, "", PGC_SIGHUP, 0, NULL, NULL,
+							   NULL);
+	DefineCustomIntVariable("tempo.cold_after", "Time after its end when a partition is moved.", NULL,
+							&retain_cold_after, retain_cold_after, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL,
+							NULL, NULL);
+	DefineCustomIntVariable("tempo.maintenance_rate",
+							"Bytes a second that merging and moving of partitions copies.",
+							"0 means no bound.", &retain_rate, retain_rate, 0, INT_MAX, PGC_SIGHUP,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+}
 
 void
 retain_define_settings(void)
 {
+	define_replacing();
 	DefineCustomRealVariable("tempo.max_size",
 							 "Size of tempo.spans above which its oldest partitions are dropped.",
 							 "Never that of the current day. 0 means no bound.", &retain_max_size, 0, 0, 1e13,
@@ -84,7 +111,7 @@ find_leftover(Relation parent, const Leaf *leaves, int n, Due *due)
 			return true;
 		}
 	}
-	tables = retain_leftovers(parent);
+	tables = list_concat(retain_leftovers(parent), replace_abandoned(parent));
 	if (tables == NIL)
 		return false;
 	due->leaf = linitial_oid(tables);
@@ -188,10 +215,11 @@ drop_due(const Due *due, const char *name, int64 bytes)
 							 (long long) (bytes / 1024))));
 }
 
-RetainDone
-retain_step(RetainJob job)
+/* ---- steps ---- */
+
+static RetainDone
+drop_step(RetainJob job, MemoryContext context)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	RetainDone done = {0};
 	char *name = NULL;
 	Due due;
@@ -203,14 +231,49 @@ retain_step(RetainJob job)
 	{
 		done.freed = retain_bytes(due.leaf);
 		name = get_rel_name(due.leaf);
-		name = name ? MemoryContextStrdup(caller, name) : NULL;
+		name = name ? MemoryContextStrdup(context, name) : NULL;
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	MemoryContextSwitchTo(caller);
+	MemoryContextSwitchTo(context);
 	if (name == NULL)
 		return (RetainDone){0};
 	drop_due(&due, name, done.freed);
+	return done;
+}
+
+static RetainDone
+replace_step(RetainJob job, MemoryContext context)
+{
+	RetainDone done = {0};
+	Replace r = {0};
+	Relation parent;
+
+	StartTransactionCommand();
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	parent = partition_open_parent(AccessShareLock);
+	done.any =
+		job == RETAIN_MONTHS ? retain_find_month(parent, context, &r) : retain_find_cold(parent, context, &r);
+	table_close(parent, AccessShareLock);
+	PopActiveSnapshot();
+	if (done.any)
+		replace_leaves(&r);
+	SPI_finish();
+	CommitTransactionCommand();
+	if (done.any)
+		ereport(LOG, (errmsg_plural("tempo: partition \"%s\" took the place of %d partition",
+									"tempo: partition \"%s\" took the place of %d partitions", r.nleaves,
+									r.name, r.nleaves)));
+	return done;
+}
+
+RetainDone
+retain_step(RetainJob job)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	RetainDone done = job >= RETAIN_MONTHS ? replace_step(job, caller) : drop_step(job, caller);
+
 	MemoryContextSwitchTo(caller);
 	return done;
 }

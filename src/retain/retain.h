@@ -1,12 +1,14 @@
 /*
  * retain.h
- *	  What becomes of the partitions of tempo.spans as they age: dropped when they are too old or when all
- *take too much room.
+ *	  What becomes of the partitions of tempo.spans as they age: days are merged into months and moved to
+ *	  another tablespace, and dropped when they are too old or when all take too much room.
  *
  * Nobody is made to wait for longer than tempo.lock_timeout. What cannot be done within it is given up and
  * tried again at the next turn, and each stage is a state that is found again after a crash:
  *
  *	  attached -> marked (a comment on the leaf) -> detach pending -> detached and marked -> gone
+ *
+ * How leaves are replaced by others is in replace.h.
  *
  * A leaf that is dropped is detached CONCURRENTLY: readers and writers go on while it waits for those that
  * began before. Leaves detached by others are not marked and are left alone.
@@ -24,6 +26,10 @@
 
 extern double retain_max_size;  /* kB; 0: no bound */
 extern int retain_lock_timeout; /* ms */
+extern int retain_rate;         /* kB of copying a second; 0: no bound */
+extern int retain_merge_days;   /* seconds; 0: never */
+extern char *retain_cold_tablespace;
+extern int retain_cold_after; /* minutes */
 /* Once, from _PG_init. */
 extern void retain_define_settings(void);
 
@@ -42,6 +48,9 @@ typedef struct Leaf
 extern Leaf *retain_leaves(Relation parent, int *n);
 /* Marked tables that are no partitions any more, of the owner and in the schema of parent. */
 extern List *retain_leftovers(Relation parent);
+extern bool retain_is_leftover(Oid relid);
+/* The same with another comment. */
+extern List *retain_marked(Relation parent, const char *mark);
 /* Mark, or take the mark away, in this transaction. */
 extern void retain_mark(Oid leaf, bool mark);
 /* Bytes on disk, with everything that belongs to it. */
@@ -56,6 +65,14 @@ extern void retain_drop(Oid parent, Oid leaf);
 /* The rest of a drop that was interrupted. */
 extern void retain_finish_drop(Oid parent, Oid leaf, bool pending);
 
+/* ---- months and tablespaces (age.c) ---- */
+
+typedef struct Replace Replace;
+
+/* Days that are to become a month, a leaf that is to move: false, or *r, palloc'd in the context. */
+extern bool retain_find_month(Relation parent, MemoryContext context, Replace *r);
+extern bool retain_find_cold(Relation parent, MemoryContext context, Replace *r);
+
 /* ---- what is due (policy.c) ---- */
 
 typedef enum RetainJob
@@ -63,6 +80,8 @@ typedef enum RetainJob
 	RETAIN_LEFTOVERS,
 	RETAIN_EXPIRED,
 	RETAIN_OVERSIZE,
+	RETAIN_MONTHS,
+	RETAIN_COLD,
 	RETAIN_JOBS
 } RetainJob;
 

@@ -143,6 +143,7 @@ sub minute_in_sql
 	return;
 }
 
+# The first interval ends where the range begins.
 sub minutes_in_traceql
 {
 	my ($server, $name) = @_;
@@ -150,7 +151,7 @@ sub minutes_in_traceql
 
 	ask_count("$name, minutes in TraceQL", $from, $from + 600, sub {
 		up_to_date($server);
-		sql($server, "SELECT sum(value)::bigint FROM traceql_metrics('{ resource.service.name = \"plain\" } | count_over_time()', to_timestamp($from), to_timestamp($from + 600), '1 minute')") });
+		sql($server, "SELECT sum(value)::bigint FROM traceql_metrics('{ resource.service.name = \"plain\" } | count_over_time()', to_timestamp($from), to_timestamp($from + 600), '1 minute') WHERE time > to_timestamp($from)") });
 	return;
 }
 
