@@ -9,6 +9,7 @@
 
 #include "access/relscan.h"
 #include "access/tsmapi.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "pgstat.h"
@@ -22,29 +23,41 @@
 
 /*
  * Reading every column of a large table for a sample of some thousand rows costs too much, so of more than
- * SAMPLE_RUNS * RUN_ROWS rows only these many are offered: rows at a stride within stretches of about a
- * vector, the stretches spread evenly. A stride, because neighbours are of one trace. Each row stands for
- * as many as were passed over, so the table's row count comes out exact.
+ * ANALYZE_SAMPLE_RUNS * ANALYZE_RUN_ROWS rows only these many are offered: random ones of stretches of about a vector, the
+ * stretches spread evenly. Not neighbours, which are of one trace, nor at a stride, which meets each trace
+ * as often: how many values there are is told by how often random rows have the same. Each row stands
+ * for as many as were passed over, so the table's row count comes out exact.
  */
-#define SAMPLE_RUNS 256
-#define RUN_ROWS    256
-
 static uint64
 sample_size(const TempoScanDesc *scan)
 {
-	return Min(scan->cursor->nrows, (uint64) SAMPLE_RUNS * RUN_ROWS);
+	return Min(scan->cursor->nrows, (uint64) ANALYZE_SAMPLE_RUNS * ANALYZE_RUN_ROWS);
+}
+
+/* ANALYZE_RUN_ROWS different offsets below length, ascending. */
+static void
+choose_run(TempoScanDesc *scan, uint32 length)
+{
+	uint32 chosen = 0;
+
+	for (uint32 i = 0; chosen < ANALYZE_RUN_ROWS; i++)
+		if (pg_prng_uint64_range(&pg_global_prng_state, 1, length - i) <= ANALYZE_RUN_ROWS - chosen)
+			scan->run_offset[chosen++] = i;
 }
 
 /* Row position of a place in the sample. Grows with the place. */
 static uint64
-sampled_position(const TempoScanDesc *scan, uint64 place)
+sampled_position(TempoScanDesc *scan, uint64 place)
 {
-	uint64 spacing = scan->cursor->nrows / SAMPLE_RUNS;
-	uint64 stride = Min(spacing, IMAGE_VECTOR_ROWS) / RUN_ROWS;
+	uint64 spacing = scan->cursor->nrows / ANALYZE_SAMPLE_RUNS;
+	int64 run = (int64) (place / ANALYZE_RUN_ROWS);
 
-	if (scan->cursor->nrows <= (uint64) SAMPLE_RUNS * RUN_ROWS)
+	if (scan->cursor->nrows <= (uint64) ANALYZE_SAMPLE_RUNS * ANALYZE_RUN_ROWS)
 		return place;
-	return place / RUN_ROWS * spacing + place % RUN_ROWS * Max(stride, 1);
+	if (scan->run != run)
+		choose_run(scan, (uint32) Min(spacing, IMAGE_VECTOR_ROWS));
+	scan->run = run;
+	return run * spacing + scan->run_offset[place % ANALYZE_RUN_ROWS];
 }
 
 bool

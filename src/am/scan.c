@@ -43,6 +43,7 @@ am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData *ke
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "tempo scan", ALLOCSET_DEFAULT_SIZES);
 	scan->vector = -1;
 	scan->sample_block = -1;
+	scan->run = -1;
 	if (flags & SO_TYPE_ANALYZE)
 		scan->base.rs_snapshot = scan->analyze_snapshot = RegisterSnapshot(GetLatestSnapshot());
 	if (flags & (SO_TYPE_SEQSCAN | SO_TYPE_SAMPLESCAN | SO_TYPE_BITMAPSCAN))

@@ -9,6 +9,10 @@
 #include "access/relscan.h"
 #include "am/am.h"
 
+/* See sample.c. */
+#define ANALYZE_SAMPLE_RUNS 512
+#define ANALYZE_RUN_ROWS    128
+
 typedef struct TempoScanDesc
 {
 	TableScanDescData base;
@@ -25,6 +29,8 @@ typedef struct TempoScanDesc
 	uint64 nblocks;
 	uint64 place; /* next one of the sample that the block stands for, and where that ends */
 	uint64 place_end;
+	int64 run; /* that run_offset is of; -1 before the first */
+	uint32 run_offset[ANALYZE_RUN_ROWS];
 	uint64 vector_position; /* of the first row of the open vector */
 	int64 sample_block;     /* TABLESAMPLE: the one at hand; -1 before the first */
 	uint32 sample_rows;     /* of a block */
