@@ -44,6 +44,8 @@ extern Size am_parallelscan_estimate(Relation rel);
 extern Size am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan);
 extern void am_parallelscan_reinitialize(Relation rel, ParallelTableScanDesc pscan);
 /* ---- sample.c ---- */
+/* Called with each block that ANALYZE in this process looks at; may raise. NULL: nothing is called. */
+extern void (*am_analyze_hook)(void);
 extern bool am_analyze_next_block(TableScanDesc scan, COMPAT_ANALYZE_BLOCK_PARAMS);
 extern bool am_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin, double *live, double *dead,
 								  TupleTableSlot *slot);

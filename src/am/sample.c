@@ -23,11 +23,13 @@
 
 /*
  * Reading every column of a large table for a sample of some thousand rows costs too much, so of more than
- * ANALYZE_SAMPLE_RUNS * ANALYZE_RUN_ROWS rows only these many are offered: random ones of stretches of about a vector, the
- * stretches spread evenly. Not neighbours, which are of one trace, nor at a stride, which meets each trace
- * as often: how many values there are is told by how often random rows have the same. Each row stands
- * for as many as were passed over, so the table's row count comes out exact.
+ * ANALYZE_SAMPLE_RUNS * ANALYZE_RUN_ROWS rows only these many are offered: random ones of stretches of about
+ * a vector, the stretches spread evenly. Not neighbours, which are of one trace, nor at a stride, which meets
+ * each trace as often: how many values there are is told by how often random rows have the same. Each row
+ * stands for as many as were passed over, so the table's row count comes out exact.
  */
+void (*am_analyze_hook)(void);
+
 static uint64
 sample_size(const TempoScanDesc *scan)
 {
@@ -66,6 +68,8 @@ am_analyze_next_block(TableScanDesc sscan, COMPAT_ANALYZE_BLOCK_PARAMS)
 	TempoScanDesc *scan = (TempoScanDesc *) sscan;
 	BlockNumber block;
 
+	if (am_analyze_hook)
+		am_analyze_hook();
 	if (!compat_analyze_block(COMPAT_ANALYZE_BLOCK_ARGS, &block))
 		return false;
 	if (!scan->started)

@@ -56,6 +56,13 @@ extern const char *partition_why_missing(Relation parent, UnixDay day);
 extern void partition_name(UnixDay day, char *buf);
 extern int partition_max;
 
+/*
+ * In a transaction of its own with an active snapshot: ANALYZE tempo.spans as a whole if its rows have
+ * changed enough since, but not within pause_ms of the last time. Raises 55P03 when others wait for its lock.
+ * Returns whether it was due. (statistics.c)
+ */
+extern bool partition_analyze(int pause_ms);
+
 /* ---- statements about partitions ---- */
 
 /* Who we are and what is set, while statements run with the rights of the owner of tempo.spans. */

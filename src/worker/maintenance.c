@@ -1,7 +1,7 @@
 /*
  * maintenance.c
- *	  The maintenance worker: partitions of tempo.spans as they age (retain.h), a turn every
- *	  tempo.maintenance_interval.
+ *	  The maintenance worker: partitions of tempo.spans as they age (retain.h) and statistics of all of
+ *	  them together, a turn every tempo.maintenance_interval.
  *
  * Each kind of job is tried in each turn, whatever became of the others. What failed for a lock is counted
  *and comes again soon.
@@ -24,12 +24,15 @@
 #include "utils/portal.h"
 #include "utils/wait_event.h"
 
+#include "merge/partition.h"
 #include "retain/retain.h"
 #include "worker/loop.h"
 #include "worker/worker.h"
 
 /* After a turn that had to give something up. */
-#define RETRY_MS 10000
+#define RETRY_MS      10000
+
+#define ANALYZE_TURNS 10
 
 static void
 count(RetainDone done)
@@ -68,6 +71,26 @@ try_step(RetainJob job, MemoryContext context, bool *failed)
 	return done.any;
 }
 
+/* Statistics of the whole table, at most every ANALYZE_TURNS turns. */
+static void
+try_analyze(MemoryContext context, bool *failed)
+{
+	PG_TRY();
+	{
+		work_begin(0, retain_lock_timeout);
+		(void) partition_analyze(ANALYZE_TURNS * tempo_maintenance_interval);
+		work_commit();
+	}
+	PG_CATCH();
+	{
+		work_log(LOG, "statistics of tempo.spans were put off", work_abort(context));
+		*failed = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	MemoryContextReset(context);
+}
+
 static void
 look_around(void)
 {
@@ -93,6 +116,8 @@ take_turn(MemoryContext context)
 		while (try_step(job, context, &failed))
 			look_around();
 	}
+	look_around();
+	try_analyze(context, &failed);
 	return failed;
 }
 

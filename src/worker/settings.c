@@ -82,7 +82,8 @@ tempo_define_worker_settings(void)
 			   "Further requests are answered 429.", &tempo_query_queue, 2000, 1, 100000, 0);
 	define_int("tempo.merge_interval", "Pause between looks for recent batches to merge.", NULL,
 			   &tempo_merge_interval, 1000, 10, 3600 * 1000, GUC_UNIT_MS);
-	define_int("tempo.maintenance_interval", "Pause between looks for partitions to drop.", NULL,
+	define_int("tempo.maintenance_interval",
+			   "Pause between looks for partitions to drop and statistics to renew.", NULL,
 			   &tempo_maintenance_interval, 60 * 1000, 100, 24 * 3600 * 1000, GUC_UNIT_MS);
 	define_string(
 		"tempo.ingest_role", "Role the receivers store as.",
