@@ -219,7 +219,7 @@ put_name_value(Out *out, const Val *v)
 }
 
 /* The value alone where there is one label. */
-static Text
+Text
 series_name(const Series *s)
 {
 	Out out = {0};

@@ -449,6 +449,7 @@ extern bool intrinsic_word(Text word, Intrinsic *out);
 
 /* parse.c: a query, with constants folded. The verdict covers grammar and types. */
 extern Verdict ref_parse(Text text, Query *query);
+/* fields.c */
 extern Field *ref_fields(const Query *query, int *n); /* all that are mentioned, each once */
 
 /* check.c */
@@ -595,6 +596,7 @@ typedef struct Point
 	double value;
 } Point;
 
+extern Text series_name(const Series *s);
 extern Text answer_of_rows(Row *rows, int n);
 extern Text answer_of_samples(Point *samples, int n);
 extern Text answer_of_result(const Result *result, bool instant);
