@@ -111,6 +111,13 @@ CALL cheap_workers('1000', '0.1', '8MB');
 SELECT q FROM unnest(array['SELECT count(DISTINCT service) FROM g', 'SELECT service, count(*) FROM g GROUP BY ROLLUP (1)', 'SELECT string_agg(name, '','') FROM g', 'SELECT count(*) FROM g WHERE service = name', 'SELECT count(*) FROM g WHERE random() < 2',
     'SELECT sum(num + 1) FROM g', 'SELECT g.service, count(*) FROM g, h GROUP BY 1', 'SELECT attributes, count(*) FROM g GROUP BY 1', 'SELECT date_trunc(''millisecond'', start_time), count(*) FROM g GROUP BY 1',
     'SELECT count(*) FROM g WHERE trace_id = ''1''', 'SELECT service COLLATE "C", max(name) FROM g GROUP BY 1']) q WHERE inside(q);
+-- groups by attribute are estimated from the dictionaries of segments: core's statistics take each set of attributes for a value
+SELECT v, inside(format('SELECT attributes ->> %L FROM g GROUP BY 1', v), n) AS estimated FROM (VALUES ('k', 'rows=8 '), ('none', 'rows=1 '), ('all', 'rows=[5-9]... ')) x (v, n);
+SET tempo.aggregate_memory = '64kB';
+SET work_mem = '64kB';
+SELECT inside('SELECT attributes ->> ''k'' FROM g GROUP BY 1'), inside('SELECT attributes ->> ''all'' FROM g GROUP BY 1') AS many;
+RESET tempo.aggregate_memory;
+SET work_mem = '64MB';
 EXPLAIN (COSTS OFF) SELECT service, date_bin('1 h', start_time, '2026-01-01'), count(*), avg(num) FROM g WHERE start_time >= '2026-03-29' AND note = 'n1' GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 1;
 PREPARE p AS SELECT count(*), sum(num) FROM g WHERE service = $1 AND num > $2;
 SET plan_cache_mode = force_generic_plan;

@@ -37,10 +37,10 @@
 /* A key, aggregate or condition of a row, compared with an operator evaluated on a row. */
 #define STEP_COST_FACTOR 0.2
 /* Percentiles keep the value of each row in memory. */
-#define PERCENTILE_BYTES  6
-#define PERCENTILE_MEMORY ((double) 512 * 1024 * 1024)
+#define PERCENTILE_BYTES 6
 
 bool plan_enable_aggregate = true;
+static int aggregate_memory = 512 * 1024; /* kB */
 
 static create_upper_paths_hook_type next_hook;
 
@@ -55,7 +55,8 @@ typedef struct AggregateQuery
 	List *clauses;
 	Relation parent;
 	bool percentiles;
-	List *other_keys;    /* those that are not times */
+	List *other_keys;    /* those that are neither times nor attributes of spans */
+	List *attributes;    /* KeySpecs of those that are of attributes */
 	AttrNumber time;     /* column of the keys that are, or 0 */
 	int64 time_stride;   /* the shortest of their strides, microseconds */
 	List *start_clauses; /* RestrictInfos on start_time */
@@ -139,7 +140,7 @@ keys_can(AggregateQuery *q, const ClauseTable *table)
 {
 	ListCell *lc;
 
-	q->other_keys = NIL;
+	q->other_keys = q->attributes = NIL;
 	q->time = 0;
 	foreach (lc, q->keys)
 	{
@@ -148,6 +149,14 @@ keys_can(AggregateQuery *q, const ClauseTable *table)
 
 		if (!key_recognise(table, q->input->relid, lfirst(lc), &spec))
 			return false;
+		if (spec.series.key)
+		{
+			KeySpec *copy = palloc(sizeof(KeySpec));
+
+			*copy = spec;
+			q->attributes = lappend(q->attributes, copy);
+			continue;
+		}
 		if (spec.kind != KEY_BIN && spec.kind != KEY_STEP)
 		{
 			q->other_keys = lappend(q->other_keys, lfirst(lc));
@@ -331,16 +340,70 @@ table_oids(const AggregateQuery *q)
 	return oids;
 }
 
+/* The table with the most rows speaks for all. */
+static Oid
+largest_table(const AggregateQuery *q)
+{
+	const RelOptInfo *largest = linitial(q->leaves);
+	ListCell *lc;
+
+	foreach (lc, q->leaves)
+		if (((RelOptInfo *) lfirst(lc))->tuples > largest->tuples)
+			largest = lfirst(lc);
+	return planner_rt_fetch(largest->relid, q->root)->relid;
+}
+
+/* Distinct values of an attribute when there is nothing to tell. */
+#define GUESSED_VALUES 200
+
+/* Combinations of values of the attributes; *most: rows that have one of them. */
+static double
+estimate_attributes(const AggregateQuery *q, double *most)
+{
+	Relation rel = table_open(largest_table(q), NoLock);
+	double kept = q->rows > 0 ? q->input->rows / q->rows : 1;
+	double combinations = 1;
+	ListCell *lc;
+
+	foreach (lc, q->attributes)
+	{
+		const KeySpec *key = lfirst(lc);
+		AttributeEstimate e;
+
+		if (!plan_attribute_estimate(rel, q->rows, key->series.key, key->series.key_len, &e))
+			e = (AttributeEstimate){GUESSED_VALUES, q->rows};
+		/* and none at all */
+		combinations *= e.distinct + 1;
+		*most = Min(*most, e.rows * kept + GUESSED_VALUES);
+	}
+	table_close(rel, NoLock);
+	return combinations;
+}
+
 static double
 estimate_groups(const AggregateQuery *q)
 {
 	double groups = 1;
+	double most = Max(q->input->rows, 1);
 
 	if (q->other_keys != NIL)
-		groups = estimate_num_groups(q->root, q->other_keys, Max(q->input->rows, 1), NULL, NULL);
+		groups = estimate_num_groups(q->root, q->other_keys, most, NULL, NULL);
+	if (q->attributes != NIL)
+		groups *= estimate_attributes(q, &most);
 	if (q->time)
-		groups = clamp_row_est(Min(groups * q->bins, q->input->rows));
-	return groups;
+		groups *= q->bins;
+	return clamp_row_est(Min(groups, most));
+}
+
+/* Groups, and values of percentiles, that are expected to fit into memory. */
+static bool
+fits_memory(const AggregateQuery *q, double groups)
+{
+	double bytes = groups * (list_length(q->keys) * 16 + list_length(q->aggregates) * 24 + 32);
+
+	if (q->percentiles)
+		bytes += q->rows * PERCENTILE_BYTES;
+	return bytes <= Max((double) get_hash_memory_limit(), aggregate_memory * 1024.0);
 }
 
 static CustomPath *
@@ -382,9 +445,7 @@ add_aggregate_paths(const AggregateQuery *q, RelOptInfo *output, List *having)
 	CustomPath *path;
 	int workers = output->consider_parallel ? parallel_workers(q) : 0;
 
-	if (groups * (list_length(q->keys) * 16 + list_length(q->aggregates) * 32 + 64) > get_hash_memory_limit())
-		return;
-	if (q->percentiles && q->rows * PERCENTILE_BYTES > PERCENTILE_MEMORY)
+	if (!fits_memory(q, groups))
 		return;
 	path = make_path(q, output, having, groups, 0);
 	add_path(output, &path->path);
@@ -498,6 +559,11 @@ plan_aggregate_init(void)
 							 "Lets the planner compute GROUP BY and aggregates inside the column scan.",
 							 "Off leaves them to core's nodes, with the same result.", &plan_enable_aggregate,
 							 true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"tempo.aggregate_memory", "Memory that aggregates inside the column scan may be expected to take.",
+		"Those that may need more, and more than hash tables may have, are left to core's nodes.",
+		&aggregate_memory, 512 * 1024, 64, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB | GUC_EXPLAIN, NULL, NULL,
+		NULL);
 	RegisterCustomScanMethods(&aggregate_node_methods);
 	next_hook = create_upper_paths_hook;
 	create_upper_paths_hook = upper_paths_hook;

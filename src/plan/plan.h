@@ -29,6 +29,19 @@ extern double plan_column_share(RelOptInfo *rel, TupleDesc desc, Bitmapset *attr
 /* Add to core's paths by indexes what rows cost that are decoded one by one. (index_cost.c) */
 extern void plan_price_index_paths(RelOptInfo *rel, double share);
 
+/*
+ * What the largest segment of a table says of an attribute of spans (distinct.c): how many distinct values it
+ * has in the whole table, and in how many rows there is one.
+ */
+typedef struct AttributeEstimate
+{
+	double distinct;
+	double rows;
+} AttributeEstimate;
+/* tuples: rows of the table. false: there is no segment to ask. */
+extern bool plan_attribute_estimate(Relation rel, double tuples, const char *key, int key_len,
+									AttributeEstimate *e);
+
 /* What a pruning condition is about. */
 typedef enum PruneKind
 {

@@ -131,6 +131,9 @@ extern bool image_attr_codes(Batch *b, Level level, uint32_t which, uint32_t fir
 /* How many rows of the image have a value in an attribute column. */
 extern uint32_t image_attr_values(const Image *image, Level level, uint32_t which);
 
+/* At most so many distinct values are in it: exact with a dictionary. */
+extern uint32_t image_attr_distinct(const Image *image, Level level, uint32_t which);
+
 /* Decodes everything and verifies what readers rely on; raises on the first thing wrong. */
 extern void image_check(Image *image, Arena *arena);
 

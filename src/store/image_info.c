@@ -121,6 +121,18 @@ image_attr_values(const Image *image, Level level, uint32_t which)
 	return image->level[level].values[which];
 }
 
+uint32_t
+image_attr_distinct(const Image *image, Level level, uint32_t which)
+{
+	const LevelLeaves *l = &image->level[level];
+	const Leaf *leaf = &image->leaves[l->attr[which]];
+	uint32_t n;
+
+	if (leaf_has_dict(leaf))
+		return leaf->ndict;
+	return told_by_table(leaf, &n) ? n : l->values[which];
+}
+
 /* ---- what is stored how ---- */
 
 static const char *const span_names[SC_COUNT] = {"tenant",

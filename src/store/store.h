@@ -118,6 +118,8 @@ typedef struct StoreEstimate
 	int nsegments;
 } StoreEstimate;
 extern StoreEstimate store_estimate(Relation rel, Snapshot snapshot);
+/* The segment with the most rows that snapshot sees; false: there is none. Reads the directory only. */
+extern bool store_largest_segment(Relation rel, Snapshot snapshot, StoreUnit *unit);
 
 /* Once, when the library is loaded: codecs that run out of memory raise. */
 extern void store_init(void);

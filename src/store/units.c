@@ -123,6 +123,24 @@ store_estimate(Relation rel, Snapshot snapshot)
 	return e;
 }
 
+bool
+store_largest_segment(Relation rel, Snapshot snapshot, StoreUnit *unit)
+{
+	UnitList list = {0};
+	uint64 below;
+	Companion c;
+
+	companion_open(rel, AccessShareLock, &c);
+	directory_read(&c, snapshot, &list, &below);
+	companion_close(&c);
+	for (int i = 0; i < list.n; i++)
+		if (i == 0 || list.units[i].nrows > unit->nrows)
+			*unit = list.units[i];
+	if (list.units)
+		pfree(list.units);
+	return list.n > 0;
+}
+
 /* ---- image sources ---- */
 
 struct UnitSource
