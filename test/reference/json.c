@@ -53,36 +53,6 @@ hex4(Reader *r)
 }
 
 static void
-put_utf8(Out *out, uint32_t c)
-{
-	char b[4];
-
-	if (c < 0x80)
-		out_bytes(out, (b[0] = (char) c, b), 1);
-	else if (c < 0x800)
-	{
-		b[0] = (char) (0xc0 | c >> 6);
-		b[1] = (char) (0x80 | (c & 63));
-		out_bytes(out, b, 2);
-	}
-	else if (c < 0x10000)
-	{
-		b[0] = (char) (0xe0 | c >> 12);
-		b[1] = (char) (0x80 | (c >> 6 & 63));
-		b[2] = (char) (0x80 | (c & 63));
-		out_bytes(out, b, 3);
-	}
-	else
-	{
-		b[0] = (char) (0xf0 | c >> 18);
-		b[1] = (char) (0x80 | (c >> 12 & 63));
-		b[2] = (char) (0x80 | (c >> 6 & 63));
-		b[3] = (char) (0x80 | (c & 63));
-		out_bytes(out, b, 4);
-	}
-}
-
-static void
 read_escape(Reader *r, Out *out)
 {
 	static const char from[] = "\"\\/bfnrt";
@@ -99,7 +69,7 @@ read_escape(Reader *r, Out *out)
 			r->p += 2;
 			u = 0x10000 + ((u - 0xd800) << 10) + (hex4(r) - 0xdc00);
 		}
-		put_utf8(out, u);
+		out_utf8(out, u);
 	}
 	else if (at && c)
 		out_bytes(out, to + (at - from), 1);

@@ -5,6 +5,7 @@
  */
 #include "ref.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,7 +206,7 @@ lex_number(Lexer *l)
 		char *rest;
 
 		t->value = (Val){.type = T_FLOAT, .d = strtod(text, &rest)};
-		l->bad |= *rest != 0;
+		l->bad |= *rest != 0 || isinf(t->value.d);
 	}
 	else
 	{
@@ -217,29 +218,65 @@ lex_number(Lexer *l)
 	}
 }
 
-static void
-lex_string(Lexer *l)
+/* n digits of a base as one byte or, when code, as a character. */
+static bool
+numbered_escape(Lexer *l, Out *out, int n, int base, bool code)
+{
+	char digits[9] = {0};
+	char *rest;
+	unsigned long v;
+
+	if (l->end - l->p < n)
+		return false;
+	memcpy(digits, l->p, (size_t) n);
+	v = strtoul(digits, &rest, base);
+	if (rest != digits + n || (!code && v > 255) || (v >= 0xd800 && v < 0xe000) || v > 0x10ffff)
+		return false;
+	l->p += n;
+	if (code)
+		out_utf8(out, (uint32_t) v);
+	else
+		out_bytes(out, &(char){(char) v}, 1);
+	return true;
+}
+
+static bool
+lex_escape(Lexer *l, Out *out)
 {
 	static const char escapes[] = "abfnrtv\\\"";
 	static const char meant[] = "\a\b\f\n\r\t\v\\\"";
+	char c = *l->p++;
+	const char *at = c ? strchr(escapes, c) : NULL;
+
+	if (at)
+	{
+		out_bytes(out, meant + (at - escapes), 1);
+		return true;
+	}
+	if (c >= '0' && c <= '7')
+	{
+		l->p--;
+		return numbered_escape(l, out, 3, 8, false);
+	}
+	return (c == 'x' && numbered_escape(l, out, 2, 16, false)) ||
+		   (c == 'u' && numbered_escape(l, out, 4, 16, true)) ||
+		   (c == 'U' && numbered_escape(l, out, 8, 16, true));
+}
+
+static void
+lex_string(Lexer *l)
+{
 	const char *from = l->p++;
 	Out out = {0};
 
-	for (; l->p < l->end && *l->p != '"' && *l->p != '\n'; l->p++)
+	while (!l->bad && l->p < l->end && *l->p != '"' && *l->p != '\n')
 	{
-		const char *at;
-
 		if (*l->p != '\\')
-			out_bytes(&out, l->p, 1);
-		else if (++l->p < l->end && *l->p && (at = strchr(escapes, *l->p)))
-			out_bytes(&out, meant + (at - escapes), 1);
+			out_bytes(&out, l->p++, 1);
 		else
-		{
-			l->bad = true;
-			return;
-		}
+			l->bad = ++l->p == l->end || !lex_escape(l, &out);
 	}
-	if (l->p == l->end || *l->p != '"')
+	if (l->bad || l->p == l->end || *l->p != '"')
 	{
 		l->bad = true;
 		return;
@@ -403,10 +440,38 @@ lex_one(Lexer *l)
 		lex_punct(l);
 }
 
+/* As UTF-8 has it: no stray bytes, nothing longer than needed, no surrogates. */
+static bool
+is_utf8(Text t)
+{
+	for (size_t i = 0; i < t.n;)
+	{
+		unsigned char c = (unsigned char) t.p[i];
+		int n = c < 0x80                ? 1
+				: c >= 0xc2 && c < 0xe0 ? 2
+				: c >= 0xe0 && c < 0xf0 ? 3
+				: c >= 0xf0 && c < 0xf5 ? 4
+										: 0;
+
+		if (n == 0 || i + (size_t) n > t.n)
+			return false;
+		for (int k = 1; k < n; k++)
+			if (((unsigned char) t.p[i + (size_t) k] & 0xc0) != 0x80)
+				return false;
+		if (n > 2 && ((c == 0xe0 && (unsigned char) t.p[i + 1] < 0xa0) ||
+					  (c == 0xed && (unsigned char) t.p[i + 1] >= 0xa0) ||
+					  (c == 0xf0 && (unsigned char) t.p[i + 1] < 0x90) ||
+					  (c == 0xf4 && (unsigned char) t.p[i + 1] >= 0x90)))
+			return false;
+		i += (size_t) n;
+	}
+	return true;
+}
+
 Token *
 lex(Text query)
 {
-	Lexer l = {.p = query.p, .end = query.p + query.n};
+	Lexer l = {.p = query.p, .end = query.p + query.n, .bad = !is_utf8(query)};
 
 	for (skip_blank(&l); !l.bad && l.p < l.end; skip_blank(&l))
 		lex_one(&l);
@@ -417,6 +482,68 @@ lex(Text query)
 }
 
 /* ---- words ---- */
+
+bool
+is_reserved(Text word)
+{
+	static const char *const words[] = {"true",
+										"false",
+										"nil",
+										"ok",
+										"error",
+										"unset",
+										"unspecified",
+										"internal",
+										"server",
+										"client",
+										"producer",
+										"consumer",
+										"duration",
+										"childCount",
+										"name",
+										"status",
+										"statusMessage",
+										"kind",
+										"rootName",
+										"rootServiceName",
+										"rootService",
+										"traceDuration",
+										"nestedSetLeft",
+										"nestedSetRight",
+										"nestedSetParent",
+										"parent",
+										"id",
+										"traceID",
+										"spanID",
+										"parentID",
+										"timeSinceStart",
+										"version",
+										"count",
+										"avg",
+										"max",
+										"min",
+										"sum",
+										"by",
+										"coalesce",
+										"select",
+										"rate",
+										"count_over_time",
+										"min_over_time",
+										"max_over_time",
+										"avg_over_time",
+										"sum_over_time",
+										"quantile_over_time",
+										"histogram_over_time",
+										"compare",
+										"topk",
+										"bottomk",
+										"with"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (text_is(word, words[i]))
+			return true;
+	return false;
+}
 
 int
 word_kind(Text word, Val *value)

@@ -19,7 +19,7 @@ parse_hints(void)
 		{
 			Hint *h = ref_alloc(sizeof(Hint));
 
-			if (at->kind != TK_WORD)
+			if (at->kind != TK_WORD || is_reserved(at->text))
 				fail();
 			h->name = (at++)->text;
 			expect("=");

