@@ -109,15 +109,25 @@ attributes_text(const char *text)
 	"name, service, kind, status, (extract(epoch FROM start_time) * 1000000)::bigint * 1000 + start_ns, "    \
 	"duration_ns"
 
+/* The order of what was read last: traces from the newest on; series one after the other, each by time. */
+static bool in_order;
+
+#define COLUMN_TRACE_START 7
+
 static Text
 rows_text(PGresult *r)
 {
 	int n = PQntuples(r);
 	Row *rows = ref_alloc((size_t) (n + 1) * sizeof(Row));
 
+	in_order = true;
 	for (int i = 0; i < n; i++)
 	{
 		Out rest = {0};
+
+		if (i)
+			in_order &= atoll(PQgetvalue(r, i, COLUMN_TRACE_START)) <=
+						atoll(PQgetvalue(r, i - 1, COLUMN_TRACE_START));
 
 		for (int c = 4; c < PQnfields(r); c++)
 			out_fmt(&rest, "%s|", PQgetvalue(r, i, c));
@@ -198,6 +208,7 @@ samples_text(PGresult *r)
 	int n = PQntuples(r);
 	Point *points = ref_alloc((size_t) (n + 1) * sizeof(Point));
 
+	in_order = true;
 	for (int i = 0; i < n; i++)
 	{
 		Out series = {0};
@@ -214,6 +225,10 @@ samples_text(PGresult *r)
 		}
 		points[i].value = strtod(PQgetvalue(r, i, 2), NULL);
 		points[i].time = PQnfields(r) > 3 ? atoll(PQgetvalue(r, i, 3)) : 0;
+		/* names of arrays do not tell them apart */
+		if (i && points[i].series.p == points[i - 1].series.p && !strstr(points[i].series.p, "[...]") &&
+			PQnfields(r) > 3)
+			in_order &= points[i].time > points[i - 1].time;
 	}
 	return answer_of_samples(points, n);
 }
@@ -297,7 +312,11 @@ ask_search(const Data *data, Text query, Range range)
 {
 	Text sql = search_sql(query, range);
 
-	return (Answers){sql, search_expected(data, query, range), server_answer(sql, rows_text)};
+	Answers answers = {sql, search_expected(data, query, range), server_answer(sql, rows_text)};
+
+	if (range.limit && answers.got.n != STATE_LENGTH && !in_order)
+		answers.got = text_of("not the newest first");
+	return answers;
 }
 
 Answers
@@ -305,7 +324,11 @@ ask_metrics(const Data *data, Text query, Window window)
 {
 	Text sql = metrics_sql(query, window);
 
-	return (Answers){sql, metrics_expected(data, query, window), server_answer(sql, samples_text)};
+	Answers answers = {sql, metrics_expected(data, query, window), server_answer(sql, samples_text)};
+
+	if (answers.got.n != STATE_LENGTH && !in_order)
+		answers.got = text_of("not in order of time");
+	return answers;
 }
 
 void

@@ -7,6 +7,8 @@
 
 #include "ref.h"
 
+#define STATE_LENGTH 5
+
 /* Both answers in canonical form, or an SQLSTATE. */
 typedef struct Answers
 {

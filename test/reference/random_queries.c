@@ -58,7 +58,7 @@ difference(const Answers *answers)
 static bool
 is_state(Text answer)
 {
-	return answer.n == 5;
+	return answer.n == STATE_LENGTH;
 }
 
 static void
