@@ -29,7 +29,7 @@ readable_tables(Oid relid)
 
 /* ---- units ---- */
 
-#define UNIT_COLUMNS 18
+#define UNIT_COLUMNS 19
 
 static Datum
 time_datum(uint64 ns)
@@ -75,10 +75,11 @@ put_unit(ReturnSetInfo *result, Oid relid, const StoreUnit *u, uint32 deleted)
 		BoolGetDatum(u->has_split),
 		TimestampTzGetDatum(u->made_at),
 		Int64GetDatum(deleted),
+		Int64GetDatum(u->folded),
 	};
 	bool isnull[UNIT_COLUMNS] = {false};
 
-	isnull[3] = isnull[5] = isnull[8] = isnull[15] = !segment;
+	isnull[3] = isnull[5] = isnull[8] = isnull[15] = isnull[18] = !segment;
 	for (int i = 10; i <= 14; i++)
 		isnull[i] = !u->has_range;
 	tuplestore_putvalues(result->setResult, result->setDesc, v, isnull);

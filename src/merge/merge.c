@@ -70,6 +70,7 @@ typedef struct Round
 	MergeBatches batches;
 	uint32 level;
 	UnitList made;
+	uint32 *credit; /* spans folded into segments that stay, by number in in.kept; NULL: none */
 } Round;
 
 /* ---- tenants ---- */
@@ -137,32 +138,93 @@ split_by_tenant(Round *r, const Tenants *t, RowRef *refs, uint32 n, uint32 *ends
 /* ---- segments ---- */
 
 static void
-write_one(Round *r, const RowRef *refs, uint32 n, uint64 tenant)
+write_batch(Round *r, Batch *batch, StoreUnit *unit)
+{
+	Buf image;
+
+	buf_init(&image, batch->arena, 1024 * 1024);
+	image_encode(batch, CODEC_SMALL, &image, &unit->summary);
+	CHECK_FOR_INTERRUPTS();
+	unit->bytes = image.len;
+	unit->made_at = GetCurrentTimestamp();
+	unit->block = segment_write(r->rel, image.p, image.len);
+	unit_list_add(&r->made, unit);
+}
+
+/* Spans of a new segment that other segments have already go: they came twice. */
+static Batch *
+drop_again(Batch *batch, const uint8 *again, bool *has_split)
+{
+	uint32 n = batch_nrows(batch);
+	RowRef *refs = arena_alloc(batch->arena, (Size) (n + 1) * sizeof(RowRef));
+	uint32 left = 0;
+	Batch *rest;
+
+	for (uint32 i = 0; i < n; i++)
+		if (!again[i])
+			refs[left++] = (RowRef){0, i};
+	if (left == n)
+		return batch;
+	rest = batch_gather(batch->arena, &batch, 1, refs, left);
+	batch_make_traces(rest);
+	*has_split = merge_copy_marks(&batch, 1, rest);
+	return rest;
+}
+
+/* Of what the inputs of a tenant had left out before. */
+static uint32
+folded_before(const Round *r, uint64 tenant)
+{
+	uint32 folded = 0;
+
+	for (int i = 0; i < r->in.n; i++)
+		if (r->in.units[i].kind == UNIT_SEGMENT && r->in.units[i].tenant == tenant)
+			folded += r->in.units[i].folded;
+	return folded;
+}
+
+/* All spans of a tenant came twice: a segment that stays counts them. */
+static void
+credit_kept(Round *r, const StoreUnit *unit)
+{
+	if (r->credit == NULL)
+		r->credit = arena_alloc0(r->arena, (Size) (r->in.nkept + 1) * sizeof(uint32));
+	for (int i = r->in.nkept - 1; i >= 0; i--)
+	{
+		if (r->in.kept[i].tenant != unit->tenant)
+			continue;
+		r->credit[i] += unit->folded;
+		return;
+	}
+}
+
+static void
+write_one(Round *r, const RowRef *refs, uint32 n, uint64 tenant, uint32 folded)
 {
 	MemoryContext context = AllocSetContextCreate(r->context, "tempo new segment", ALLOCSET_DEFAULT_SIZES);
 	Arena *arena = store_arena(context);
 	Batch *batch = batch_gather(arena, r->batches.batches, r->batches.n, refs, n);
 	StoreUnit unit = {0};
-	Buf image;
 
 	CHECK_FOR_INTERRUPTS();
-	if (batch->spans)
-	{
-		batch_make_traces(batch);
-		unit.has_split = merge_mark_split(r->rel, r->snapshot, tenant, r->in.kept, r->in.nkept, batch);
-	}
-	buf_init(&image, arena, 1024 * 1024);
-	image_encode(batch, CODEC_SMALL, &image, &unit.summary);
-	CHECK_FOR_INTERRUPTS();
 	unit.kind = UNIT_SEGMENT;
-	unit.nrows = n;
-	unit.bytes = image.len;
 	unit.tenant = tenant;
 	unit.level = r->level;
 	unit.has_range = batch->spans;
-	unit.made_at = GetCurrentTimestamp();
-	unit.block = segment_write(r->rel, image.p, image.len);
-	unit_list_add(&r->made, &unit);
+	if (batch->spans)
+	{
+		uint8 *again = arena_alloc0(arena, n);
+
+		batch_make_traces(batch);
+		unit.has_split = merge_mark_split(r->rel, r->snapshot, tenant, r->in.kept, r->in.nkept, batch, again);
+		batch = drop_again(batch, again, &unit.has_split);
+		unit.folded = folded + (n - batch_nrows(batch));
+	}
+	unit.nrows = batch_nrows(batch);
+	if (unit.nrows > 0)
+		write_batch(r, batch, &unit);
+	else if (unit.folded > 0)
+		credit_kept(r, &unit);
 	MemoryContextDelete(context);
 }
 
@@ -180,6 +242,16 @@ drop_deleted(const MergeBatches *b, RowRef *refs, uint32 n)
 	return left;
 }
 
+/* The spans of a tenant, in batch_sort order. */
+static void
+write_tenant(Round *r, RowRef *refs, uint32 n, Str name)
+{
+	uint64 tenant = codec_hash64(name.p, name.len);
+	uint32 once = batch_fold(r->arena, r->batches.batches, refs, n);
+
+	write_one(r, refs, once, tenant, folded_before(r, tenant) + (n - once));
+}
+
 static void
 write_spans(Round *r)
 {
@@ -194,7 +266,7 @@ write_spans(Round *r)
 	refs = split_by_tenant(r, &tenants, refs, n, ends);
 	for (uint32 t = 0, from = 0; t < tenants.n; from = ends[t++])
 		if (ends[t] > from)
-			write_one(r, refs + from, ends[t] - from, codec_hash64(tenants.names[t].p, tenants.names[t].len));
+			write_tenant(r, refs + from, ends[t] - from, tenants.names[t]);
 }
 
 /* Rows of other tables keep their order. */
@@ -209,7 +281,7 @@ write_plain(Round *r)
 			refs[n++] = (RowRef){b, row};
 	n = drop_deleted(&r->batches, refs, n);
 	if (n > 0)
-		write_one(r, refs, n, 0);
+		write_one(r, refs, n, 0, 0);
 }
 
 /* ---- companion ---- */
@@ -258,6 +330,22 @@ recent_rows(const MergeInputs *in)
 	return rows;
 }
 
+/* What was folded into segments that stay. */
+static void
+enter_credit(Round *r, uint64 below, CommandId cid)
+{
+	for (int i = 0; i < r->in.nkept && r->credit; i++)
+	{
+		StoreUnit *kept = &r->in.kept[i];
+
+		if (r->credit[i] == 0)
+			continue;
+		kept->folded += r->credit[i];
+		companion_delete(&r->companion, &kept->entry_tid);
+		directory_insert(&r->companion, kept, below, cid);
+	}
+}
+
 static void
 enter_segments(Round *r)
 {
@@ -274,6 +362,7 @@ enter_segments(Round *r)
 		metapage_take_segment(r->rel, u->nrows, &u->first_row, &u->id);
 		directory_insert(&r->companion, u, below, cid);
 	}
+	enter_credit(r, below, cid);
 	UnlockPage(r->rel, 0, ShareLock);
 	am_index_segments(r->rel, r->made.units, r->made.n);
 	metapage_merged(r->rel, recent_rows(&r->in), below == fence.next_number ? &fence.rows_in : NULL);

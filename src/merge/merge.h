@@ -97,10 +97,13 @@ extern RewriteCounts merge_rewrite(Relation old, Relation new, TransactionId old
 
 /*
  * Set TC_SPLIT for the traces of a sorted batch that also occur in other segments of the table or of its
- * siblings under the same partitioned table. Returns whether there is one.
+ * siblings under the same partitioned table. Returns whether there is one. again: a byte a row, set to 1 for
+ * spans that a segment of the table has, too (and has not deleted).
  */
 extern bool merge_mark_split(Relation rel, Snapshot snapshot, uint64 tenant, const StoreUnit *kept, int nkept,
-							 Batch *batch);
+							 Batch *batch, uint8 *again);
+/* Set TC_SPLIT of traces that have it in one of the others. Returns whether there is one. */
+extern bool merge_copy_marks(Batch **from, uint32 nfrom, Batch *to);
 
 /*
  * A table with segments became a partition: its traces may also be in its new siblings, and neither side

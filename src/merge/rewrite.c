@@ -240,53 +240,6 @@ decide(Rewrite *w)
 
 /* ---- writing a unit again ---- */
 
-static int
-compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, 16);
-}
-
-/* Ids of the traces that are marked as split; *n. */
-static uint8 *
-split_ids(const MergeBatches *in, uint32 *n)
-{
-	uint32 cap = 1;
-	uint8 *ids;
-
-	*n = 0;
-	for (uint32 b = 0; b < in->n; b++)
-		cap += in->batches[b]->level[LEVEL_TRACE].nrows;
-	ids = palloc_extended((Size) cap * 16, MCXT_ALLOC_HUGE);
-	for (uint32 b = 0; b < in->n; b++)
-	{
-		Column *id = batch_column(in->batches[b], LEVEL_TRACE, TC_ID);
-		Column *split = batch_column(in->batches[b], LEVEL_TRACE, TC_SPLIT);
-
-		for (uint32 t = 0; t < id->n; t++)
-			if (split->i64[t])
-				memcpy(ids + 16 * (Size) (*n)++, id->fixed + 16 * (Size) t, 16);
-	}
-	qsort(ids, *n, 16, compare_ids);
-	return ids;
-}
-
-static bool
-keep_marks(const MergeBatches *in, Batch *batch)
-{
-	Column *id = batch_column(batch, LEVEL_TRACE, TC_ID);
-	Column *split = batch_column(batch, LEVEL_TRACE, TC_SPLIT);
-	bool any = false;
-	uint32 n;
-	uint8 *ids = split_ids(in, &n);
-
-	for (uint32 t = 0; t < id->n; t++)
-	{
-		split->i64[t] = n > 0 && bsearch(id->fixed + 16 * (Size) t, ids, n, 16, compare_ids) != NULL;
-		any |= split->i64[t] != 0;
-	}
-	return any;
-}
-
 /* The rows that are left, in the order they are to stand in. */
 static RowRef *
 rows_left(const RewriteUnit *u, const MergeBatches *in, Arena *arena, uint32 *n)
@@ -339,7 +292,7 @@ encode_again(Rewrite *w, RewriteUnit *u, Arena *arena, Buf *image, StoreUnit *un
 	if (unit->kind == UNIT_SEGMENT && batch->spans)
 	{
 		batch_make_traces(batch);
-		unit->has_split = keep_marks(&in, batch) || unit->marks_unknown;
+		unit->has_split = merge_copy_marks(in.batches, in.n, batch) || unit->marks_unknown;
 	}
 	buf_init(image, arena, 64 * 1024);
 	image_encode(batch, unit->kind == UNIT_SEGMENT ? CODEC_SMALL : CODEC_FAST, image, &unit->summary);

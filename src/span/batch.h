@@ -340,6 +340,13 @@ extern Batch *batch_gather_lazy(Arena *arena, Batch **inputs, uint32_t ninputs, 
  * Span profile only.
  */
 extern RowRef *batch_sort(Arena *arena, Batch **inputs, uint32_t ninputs, uint32_t *nrows);
+/*
+ * Of spans that came twice (batch_fold.c has the rule), leave the first. rows are in batch_sort order, or of
+ * one trace by start. Returns how many are left.
+ */
+extern uint32_t batch_fold(Arena *scratch, Batch **inputs, RowRef *rows, uint32_t nrows);
+/* Are two rows one span by that rule? */
+extern bool batch_same_span(Batch *x, uint32_t row_x, Batch *y, uint32_t row_y);
 /* Make LEVEL_TRACE of a batch whose rows are in batch_sort order; sets sorted. TC_SPLIT is left 0. */
 extern void batch_make_traces(Batch *b);
 

@@ -31,20 +31,21 @@ CREATE FUNCTION @extschema@.tempo_check("table" regclass DEFAULT NULL) RETURNS S
 -- partitioned one, that the caller's snapshot sees. bytes: of the image; blocks: of the main fork for segments,
 -- tuples of the companion heap for recent batches. Start and end times and trace ids, of spans only, are the
 -- least and the greatest. has_split: some of its traces have spans in other segments. deleted: how many of its rows
--- were deleted; all else counts them. Needs SELECT on the table.
+-- were deleted; all else counts them. folded: spans that came twice and were left out when it, or what it was made of,
+-- was merged. Needs SELECT on the table.
 CREATE FUNCTION tempo.units("table" regclass, OUT relation regclass, OUT kind text, OUT id bigint, OUT level integer,
                             OUT rows bigint, OUT traces bigint, OUT vectors bigint, OUT bytes bigint,
                             OUT first_block bigint, OUT blocks bigint, OUT start_min timestamptz,
                             OUT start_max timestamptz, OUT end_max timestamptz, OUT trace_min @extschema@.trace_id,
                             OUT trace_max @extschema@.trace_id, OUT has_split boolean, OUT made_at timestamptz,
-                            OUT deleted bigint)
+                            OUT deleted bigint, OUT folded bigint)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tempo_units' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 100;
 
 -- tempo.segments: the segments of all tables of access method tempo that the asking role may read.
 CREATE VIEW tempo.segments AS
     SELECT u.relation, u.id, u.level, u.rows, u.traces, u.vectors, u.bytes, u.first_block, u.blocks, u.start_min,
-           u.start_max, u.end_max, u.trace_min, u.trace_max, u.has_split, u.made_at, u.deleted
+           u.start_max, u.end_max, u.trace_min, u.trace_max, u.has_split, u.made_at, u.deleted, u.folded
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_am a ON a.oid = c.relam
      CROSS JOIN LATERAL tempo.units(c.oid) u
@@ -63,7 +64,8 @@ CREATE FUNCTION tempo.leaves("table" regclass, OUT relation regclass, OUT level 
 -- tempo.storage: what tables of access method tempo that the asking role may read take, in bytes: segments, recent
 -- batches that wait to be merged, and dead space in the main fork, which merges that were rolled back or segments
 -- merged again left. Dead space goes with the table: drop the partition. deleted_rows: rows of both that were
--- deleted, which the next merge of their segment or batch drops.
+-- deleted, which the next merge of their segment or batch drops. folded_rows: spans that came twice, of which merges
+-- left one.
 CREATE VIEW tempo.storage AS
     SELECT c.oid::regclass AS relation,
            count(*) FILTER (WHERE u.kind = 'segment') AS segments,
@@ -73,6 +75,7 @@ CREATE VIEW tempo.storage AS
            coalesce(sum(u.rows) FILTER (WHERE u.kind <> 'segment'), 0)::bigint AS waiting_rows,
            coalesce(sum(u.bytes) FILTER (WHERE u.kind <> 'segment'), 0)::bigint AS waiting_bytes,
            coalesce(sum(u.deleted), 0)::bigint AS deleted_rows,
+           coalesce(sum(u.folded), 0)::bigint AS folded_rows,
            (pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint - 1
             - coalesce(sum(u.blocks) FILTER (WHERE u.kind = 'segment'), 0))::bigint
                * pg_catalog.current_setting('block_size')::bigint AS dead_bytes,

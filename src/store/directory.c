@@ -51,6 +51,7 @@ directory_form(const StoreUnit *unit, uint64 below)
 	e.below = below;
 	e.made_at = unit->made_at;
 	e.level = unit->level;
+	e.folded = unit->folded;
 	e.range.start_min = unit->summary.start_min;
 	e.range.start_max = unit->summary.start_max;
 	e.range.end_max = unit->summary.end_max;
@@ -90,6 +91,7 @@ directory_parse(Companion *c, const CompanionTuple *t, StoreUnit *unit, uint64 *
 	unit->bytes = e.bytes;
 	unit->tenant = e.tenant;
 	unit->level = e.level;
+	unit->folded = e.folded;
 	unit->entry_tid = t->tid;
 	unit->has_range = (e.flags & STORE_HAS_RANGE) != 0;
 	unit->marks_unknown = (e.flags & STORE_MARKS_UNKNOWN) != 0;

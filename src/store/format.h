@@ -101,7 +101,7 @@ typedef struct SegmentEntry
 	uint64 below;  /* every recent batch with a smaller number was merged, or never committed */
 	int64 made_at; /* TimestampTz of the merge */
 	uint32 level;  /* 1: made of recent batches; n + 1: made of segments up to level n */
-	uint32 reserved;
+	uint32 folded; /* spans left out, here or in what it was made of, because they came twice */
 	StoredRange range;
 } SegmentEntry;
 

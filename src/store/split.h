@@ -18,11 +18,13 @@ typedef struct TraceFinder
 	Image *image;
 	MemoryContext context; /* of the vector looked into last */
 	int64 vector;
+	uint32 first_row;
 	Batch *batch;
 } TraceFinder;
 
 /* Everything is allocated in the current memory context, the vectors in a child of it. */
 extern void store_trace_finder(TraceFinder *f, Image *image);
-extern bool store_has_trace(TraceFinder *f, const uint8 trace_id[16]);
+/* Number of the trace in f->batch, a vector whose first row is row f->first_row of the segment; or -1. */
+extern int64 store_find_trace(TraceFinder *f, const uint8 trace_id[16]);
 
 #endif

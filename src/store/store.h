@@ -72,6 +72,7 @@ typedef struct StoreUnit
 	uint64 bytes;       /* image length */
 	uint64 tenant;      /* segments: codec_hash64 of the tenant all rows have */
 	uint32 level;       /* segments: 1 = made of recent batches, more = made of segments */
+	uint32 folded;      /* segments: spans that came twice and were left out on the way here */
 	bool has_split;     /* segments: TC_SPLIT is set for some trace */
 	bool marks_unknown; /* segments: any trace may be split, whatever TC_SPLIT says; has_split is set too */
 	bool has_deleted;   /* the snapshot sees some of its rows as deleted; see store_deleted_rows() */

@@ -77,8 +77,10 @@ typedef struct Chunk
 	ChunkInput *inputs;
 	Batch **batches;
 	uint32 nrows;
-	ChunkRow *rows;
-	uint32 *first; /* of each trace: index into rows */
+	ChunkRow *rows; /* of one trace */
+	uint32 nrefs;
+	RowRef *refs;
+	uint32 *first; /* of each trace: index into refs */
 } Chunk;
 
 static int
@@ -112,6 +114,7 @@ choose_traces(Chunk *chunk)
 	}
 	qsort(chunk->traces, chunk->ntraces, sizeof(uint32), compare_numbers);
 	chunk->rows = arena_alloc(chunk->arena, (rows + 1) * sizeof(ChunkRow));
+	chunk->refs = arena_alloc(chunk->arena, (rows + 1) * sizeof(RowRef));
 }
 
 /* ---- their vectors ---- */
@@ -231,6 +234,20 @@ take_part(Chunk *chunk, const SplitPart *part)
 	}
 }
 
+/* The rows of a trace to refs, each span once. */
+static void
+fold_rows(Chunk *chunk)
+{
+	RowRef *refs = chunk->refs + chunk->nrefs;
+
+	if (chunk->nrows == 0)
+		return;
+	qsort(chunk->rows, chunk->nrows, sizeof(ChunkRow), compare_rows);
+	for (uint32 i = 0; i < chunk->nrows; i++)
+		refs[i] = chunk->rows[i].ref;
+	chunk->nrefs += batch_fold(chunk->arena, chunk->batches, refs, chunk->nrows);
+}
+
 static void
 take_rows(Chunk *chunk)
 {
@@ -242,14 +259,13 @@ take_rows(Chunk *chunk)
 		const SplitTrace *trace = &d->traces[chunk->traces[i]];
 
 		CHECK_FOR_INTERRUPTS();
-		chunk->first[i] = chunk->nrows;
+		chunk->first[i] = chunk->nrefs;
+		chunk->nrows = 0;
 		for (uint32 k = 0; k < trace->nparts; k++)
 			take_part(chunk, &d->parts[d->parts_of[trace->first_part + k]]);
-		if (chunk->nrows > chunk->first[i])
-			qsort(chunk->rows + chunk->first[i], chunk->nrows - chunk->first[i], sizeof(ChunkRow),
-				  compare_rows);
+		fold_rows(chunk);
 	}
-	chunk->first[chunk->ntraces] = chunk->nrows;
+	chunk->first[chunk->ntraces] = chunk->nrefs;
 }
 
 /*
@@ -284,15 +300,11 @@ set_traces(const Chunk *chunk, Batch *batch)
 static Batch *
 gather(Chunk *chunk)
 {
-	RowRef *refs;
 	Batch *batch;
 
 	open_inputs(chunk);
 	take_rows(chunk);
-	refs = arena_alloc(chunk->arena, (chunk->nrows + 1) * sizeof(RowRef));
-	for (uint32 i = 0; i < chunk->nrows; i++)
-		refs[i] = chunk->rows[i].ref;
-	batch = batch_gather_lazy(chunk->arena, chunk->batches, chunk->ninputs, refs, chunk->nrows);
+	batch = batch_gather_lazy(chunk->arena, chunk->batches, chunk->ninputs, chunk->refs, chunk->nrefs);
 	set_traces(chunk, batch);
 	return batch;
 }

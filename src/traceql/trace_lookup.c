@@ -155,6 +155,7 @@ assemble(Found *f)
 		return NULL;
 	batch = batch_gather(f->arena, f->inputs, f->ninputs, f->refs, f->nrefs);
 	order = batch_sort(f->arena, &batch, 1, &n);
+	n = batch_fold(f->arena, &batch, order, n);
 	batch = batch_gather(f->arena, &batch, 1, order, n);
 	batch_make_traces(batch);
 	return batch;

@@ -303,6 +303,84 @@ test_sort_gather(Arena *a)
 	is_i64(first_difference(b, lazy), -1, "a lazy batch has the same rows");
 }
 
+/* A span of trace 1 with what the rule looks at. */
+static void
+add_span(BatchBuilder *bb, const char *tenant, int64_t span_id, int64_t start, int64_t duration, int64_t kind)
+{
+	static const uint8_t id[16] = {1};
+
+	builder_begin_span(bb);
+	builder_set_tenant(bb, str_lit(tenant));
+	builder_set_trace_id(bb, id);
+	builder_set_i64(bb, SC_SPAN_ID, span_id);
+	builder_set_i64(bb, SC_START, start);
+	builder_set_i64(bb, SC_DURATION, duration);
+	builder_set_i64(bb, SC_KIND, kind);
+	builder_end_span(bb);
+}
+
+static void
+test_fold_rule(Arena *a)
+{
+	BatchBuilder *bb = builder_create(a, false, 0, NULL);
+	Batch *b;
+	RowRef *refs;
+	uint32_t n;
+
+	add_span(bb, "x", 1, 10, 5, 2);
+	add_span(bb, "x", 1, 10, 5, 2);
+	add_span(bb, "y", 1, 10, 5, 2);
+	add_span(bb, "x", 2, 10, 5, 2);
+	add_span(bb, "x", 1, 10, 6, 2);
+	add_span(bb, "x", 1, 10, 5, 3);
+	add_span(bb, "x", 1, 11, 5, 2);
+	add_span(bb, "x", 1, 10, 5, 2);
+	b = builder_finish(bb);
+	refs = batch_sort(a, &b, 1, &n);
+	n = batch_fold(a, &b, refs, n);
+	is_i64(n, 6, "two of eight came before");
+	ok(refs[0].row == 0 && refs[1].row == 2 && refs[4].row == 5 && refs[5].row == 6,
+	   "the first stays, in order");
+	ok(batch_same_span(b, 0, b, 7) && !batch_same_span(b, 0, b, 2) && !batch_same_span(b, 0, b, 6),
+	   "by tenant and start");
+}
+
+/* Long runs of one start: against the rule, pair by pair. */
+static void
+test_fold_runs(Arena *a)
+{
+	BatchBuilder *bb = builder_create(a, false, 0, NULL);
+	Batch *b;
+	RowRef *refs;
+	RowRef *all;
+	uint32_t n, total;
+	uint32_t kept = 0;
+	int wrong = 0;
+
+	rng_state = 42;
+	for (int i = 0; i < 3000; i++)
+		add_span(bb, rnd(2) ? "x" : "y", (int64_t) rnd(40), (int64_t) rnd(3), (int64_t) rnd(3),
+				 (int64_t) rnd(2));
+	b = builder_finish(bb);
+	all = batch_sort(a, &b, 1, &total);
+	refs = batch_sort(a, &b, 1, &n);
+	n = batch_fold(a, &b, refs, n);
+	for (uint32_t i = 0; i < total; i++)
+	{
+		bool again = false;
+
+		for (uint32_t j = 0; j < i && !again; j++)
+			again = batch_same_span(b, all[i].row, b, all[j].row);
+		if (again)
+			continue;
+		if (kept >= n || refs[kept].row != all[i].row)
+			wrong++;
+		kept++;
+	}
+	is_i64(kept, n, "as many as there are different ones");
+	is_i64(wrong, 0, "the first of each");
+}
+
 /* Only what the chosen rows use comes along; the order is the caller's; rows may repeat. */
 static void
 test_gather_few(Arena *a)
@@ -478,7 +556,8 @@ main(void)
 	static const TestFunc tests[] = {
 		test_hand_made,     test_build,       test_rollback,         test_shift,
 		test_sort_gather,   test_gather_few,  test_too_many_columns, test_linked_root,
-		test_many_distinct, test_sort_skewed, test_many_keys,        test_plain};
+		test_many_distinct, test_sort_skewed, test_many_keys,        test_plain,
+		test_fold_rule,     test_fold_runs};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 	{
