@@ -108,13 +108,32 @@ sub compare
 	is(join("\n", @bad), '', "$name: $plain plain queries agree, of $quirk others $same");
 }
 
+# What the HTTP API answers to the queries of one kind, and how that agrees with Tempo.
+sub over_http
+{
+	my ($node, $kind) = @_;
+
+	return split /\n/, qx(python3 test/conformance/api.py '$dir' http://127.0.0.1:$node->{tempo_port}{http} $kind);
+}
+
+# Searches over HTTP: times, names and attributes too.
+sub compare_search_api
+{
+	my ($node, $name) = @_;
+	my @plain = grep { /^\w+\tplain\t/ } over_http($node, 'search');
+
+	cmp_ok(scalar @plain, '>', 300, "$name: searches asked over HTTP");
+	is(join("\n", grep { !/\tok$/ } @plain), '', "$name: " . @plain . ' plain searches agree in full');
+	return;
+}
+
 # Metrics, over HTTP.
 sub compare_metrics
 {
 	my ($node, $name) = @_;
 	my ($plain, $quirk, $same, @bad) = (0, 0, 0);
 
-	for my $line (split /\n/, qx(python3 test/conformance/metrics.py '$dir' http://127.0.0.1:$node->{tempo_port}{http}))
+	for my $line (over_http($node, 'metrics'))
 	{
 		my ($id, $kind, $query, $verdict) = split /\t/, $line, -1;
 		my $agrees = $verdict eq 'ok';
@@ -198,6 +217,7 @@ newest($node, 'span by span');
 sql($node, 'SELECT tempo_merge()');
 compare($node, 'span by span, all merged');
 compare_metrics($node, 'span by span, all merged');
+compare_search_api($node, 'span by span, all merged');
 compare_reference($node, 'span by span, all merged');
 
 finish($node);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Ask a server the metrics queries of the conformance set and print how each agrees, one line each:
+"""Ask a server the queries of one kind of the conformance set and print how each agrees, in full, one line each:
 
 id <TAB> plain or quirk <TAB> query <TAB> "ok" or what differs
 
-usage: metrics.py DIRECTORY BASE_URL
+usage: api.py DIRECTORY BASE_URL search|metrics
 """
 import json
 import lzma
@@ -24,10 +24,15 @@ def load(name):
 
 
 def ask(query):
-    params = {"q": query, "start": "1793491000", "end": "1793495000", "step": "60s", "exemplars": "0"}
-    url = f"{sys.argv[2]}/api/metrics/query_range?{urllib.parse.urlencode(params)}"
+    params = {"q": query, "start": "1793491000", "end": "1793495000"}
+    if sys.argv[3] == "search":
+        path, read = "/api/search", asking.search
+        params.update(limit="100000", spss="100")
+    else:
+        path, read = "/api/metrics/query_range", asking.metrics
+        params.update(step="60s", exemplars="0")
     try:
-        return asking.metrics(json.load(urllib.request.urlopen(url, timeout=60)))
+        return read(json.load(urllib.request.urlopen(f"{sys.argv[2]}{path}?{urllib.parse.urlencode(params)}", timeout=60)))
     except urllib.error.HTTPError as e:
         return {"error": e.code, "text": e.read().decode(errors="replace")[:200]}
 
@@ -36,7 +41,7 @@ asking = load("ask")
 comparing = load("compare")
 answers = {x["id"]: x for x in json.load(lzma.open(sys.argv[1] + "/answers.json.xz"))}
 for x in json.load(open(sys.argv[1] + "/queries.json")):
-    if x["kind"] == "metrics" and x["id"] in answers:
-        got, note = comparing.level("metrics", x["q"], answers[x["id"]]["answer"], ask(x["q"]))
+    if x["kind"] == sys.argv[3] and x["id"] in answers:
+        got, note = comparing.level(sys.argv[3], x["q"], answers[x["id"]]["answer"], ask(x["q"]))
         verdict = "ok" if "full" in got else " ".join(note.split()) or "differs"
         print(x["id"], "quirk" if "quirk" in x else "plain", " ".join(x["q"].split("\n")), verdict, sep="\t")
