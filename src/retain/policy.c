@@ -286,6 +286,7 @@ tempo_drop_before(PG_FUNCTION_ARGS)
 {
 	TimestampTz before = PG_GETARG_TIMESTAMPTZ(0);
 	Relation parent;
+	Oid parentid;
 	Leaf *leaves;
 	int n;
 	int dropped = 0;
@@ -295,13 +296,14 @@ tempo_drop_before(PG_FUNCTION_ARGS)
 	parent = partition_open_parent(AccessShareLock);
 	if (!pg_class_ownercheck(RelationGetRelid(parent), GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(parent));
+	parentid = RelationGetRelid(parent);
 	leaves = retain_leaves(parent, &n);
 	table_close(parent, NoLock);
 	for (int i = 0; i < n; i++)
 	{
 		if (leaves[i].pending || leaves[i].to > before)
 			continue;
-		retain_drop_now(RelationGetRelid(parent), leaves[i].oid);
+		retain_drop_now(parentid, leaves[i].oid);
 		dropped++;
 	}
 	PG_RETURN_INT32(dropped);

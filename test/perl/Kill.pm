@@ -44,9 +44,13 @@ sub kill_process
 {
 	my ($node, $pid) = @_;
 
+	my $postmaster = postmaster($node);
+
 	kill 'KILL', $pid;
 	sleep 0.1;
-	return wait_until('the server', sub { serves($node) });
+	# Without its startup process a standby gives up as a whole.
+	wait_until('the server', sub { !kill(0, $postmaster) || serves($node) });
+	return kill(0, $postmaster) ? 1 : start_again($node);
 }
 
 # Starting is refused while processes of the killed server still hold its shared memory.

@@ -2,7 +2,7 @@
 """sender.py PORT SENDER JOURNAL STOP-FILE SPANS-A-SECOND
 
 A client that sends OTLP/HTTP until STOP-FILE exists, through crashes of the server, at about that rate. All spans of
-a request start within one second: now for most, five minutes ago for 10%, hours ago for 1%, days ago for 0.1%, and for
+a request start within one second: in the months before for the first twenty, now for most, five minutes ago for 10%, hours ago for 1%, days ago for 0.1%, and for
 two in ten thousand in 1970 or a year from now. 2% are sent twice, under another service. Two requests share a trace.
 
 Each line of JOURNAL is a request's number and what is known of it:
@@ -33,6 +33,8 @@ def start_second(rng, now):
         return rng.randrange(0, 2 * DAY)
     if dice < 0.0002:
         return now + 365 * DAY
+    if dice < 0.0004:
+        return now - rng.randrange(40, 80) * DAY
     if dice < 0.0012:
         return now - rng.randrange(1, 10) * DAY
     if dice < 0.0112:
@@ -94,7 +96,8 @@ def main():
     due = time.time()
     while not os.path.exists(stop):
         number += 1
-        second = start_second(rng, int(time.time()))
+        # the first ones of days of the months before
+        second = int(time.time()) - (35 + number * 2) * DAY if number <= 20 else start_second(rng, int(time.time()))
         retried = rng.random() < 0.02
         body = request(sender, number, second, retried)
         journal.write('s %d %d %d\n' % (number, second, retried))

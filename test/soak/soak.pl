@@ -261,7 +261,7 @@ sub retain
 
 sub oldest_day
 {
-	return sql($node, q{SELECT min(substring(inhrelid::regclass::text FROM '\d+')::date - '1970-01-01'::date) FROM pg_inherits WHERE inhparent = 'tempo.spans'::regclass});
+	return sql($node, q{SELECT min(rpad(substring(inhrelid::regclass::text FROM '\d+'), 8, '01')::date - '1970-01-01'::date) FROM pg_inherits WHERE inhparent = 'tempo.spans'::regclass});
 }
 
 # The oldest day goes for its size. Its spans of today only are sure to stay.
@@ -303,7 +303,7 @@ sub check_both
 
 my @plan = (
 	undef,
-	undef,
+	sub { set("tempo.merge_days_after = '5s'") },
 	sub { retain(9) },
 	sub { open_old() },
 	sub { retain(7) },
@@ -359,6 +359,7 @@ stop_senders();
 $ledger->read;
 sleep 2;
 is($wrong, 0, "$queries answers were right");
+like(slurp_file($node->logfile), qr/took the place of \d+ partitions/, 'days became months');
 is(join("\n", $gauge->unsteady), '', 'memory and files are steady');
 my $oldest = oldest_day();
 $kept_from = $oldest if $oldest > $kept_from;
