@@ -130,6 +130,8 @@ extern const AttrColumn *image_attrs(const Image *image, Level level, uint32_t *
 extern bool image_attr_codes(Batch *b, Level level, uint32_t which, uint32_t first, uint32_t *codes);
 /* How many rows of the image have a value in an attribute column. */
 extern uint32_t image_attr_values(const Image *image, Level level, uint32_t which);
+/* And how many bytes that takes; none of its own when it is too rare. */
+extern uint64_t image_attr_bytes(const Image *image, Level level, uint32_t which);
 
 /* At most so many distinct values are in it: exact with a dictionary. */
 extern uint32_t image_attr_distinct(const Image *image, Level level, uint32_t which);

@@ -133,6 +133,14 @@ image_attr_distinct(const Image *image, Level level, uint32_t which)
 	return told_by_table(leaf, &n) ? n : l->values[which];
 }
 
+uint64_t
+image_attr_bytes(const Image *image, Level level, uint32_t which)
+{
+	const Leaf *leaf = &image->leaves[image->level[level].attr[which]];
+
+	return leaf->dict_len + leaf->table_len + leaf->blocks_len;
+}
+
 /* ---- what is stored how ---- */
 
 static const char *const span_names[SC_COUNT] = {"tenant",

@@ -115,7 +115,8 @@ parallel_fill(Parallel *p, const ParallelSizes *sizes, Source *source, Reader *r
 
 	make_memory(p, sizes, nworkers);
 	source_share_write(source, parallel_part(p->toc, sizes, PART_SOURCE));
-	reader_deal_init(reader, (ReaderDeal *) parallel_part(p->toc, sizes, PART_DEAL));
+	p->deal = (ReaderDeal *) parallel_part(p->toc, sizes, PART_DEAL);
+	reader_deal_init(reader, p->deal);
 	if (split)
 		memcpy(parallel_part(p->toc, sizes, PART_SPLIT), split, sizes->of[PART_SPLIT]);
 	at = parallel_part(p->toc, sizes, PART_TASK);
@@ -132,7 +133,7 @@ parallel_fill(Parallel *p, const ParallelSizes *sizes, Source *source, Reader *r
 
 /* false: none came up; everything is as before. */
 static bool
-launch(Parallel *p, Reader *reader)
+launch(Parallel *p)
 {
 	LaunchParallelWorkers(p->pcxt);
 	p->nanswers = p->pcxt->nworkers_launched;
@@ -140,7 +141,6 @@ launch(Parallel *p, Reader *reader)
 		return false;
 	for (int i = 0; i < p->nanswers; i++)
 		p->queue[i] = shm_mq_attach(parallel_queue(p->toc, i), p->seg, p->pcxt->worker[i].bgwhandle);
-	reader_share(reader, shm_toc_lookup(p->toc, PART_DEAL, false));
 	return true;
 }
 
@@ -182,13 +182,19 @@ start(Source *source, Reader *reader, const ParallelJob *job, int nworkers)
 	if (p->seg && p->pcxt->nworkers == nworkers)
 	{
 		parallel_fill(p, &sizes, source, reader, split, job, nworkers);
-		started = launch(p, reader);
+		started = launch(p);
 	}
 	MemoryContextSwitchTo(old);
 	if (started)
 		return p;
 	leave(p);
 	return NULL;
+}
+
+int
+parallel_wanted(const Reader *reader, double row_cost)
+{
+	return workers_worth(reader_rows(reader), row_cost, parallel_offer ? HELPER_SETUP : 1);
 }
 
 Parallel *
@@ -199,9 +205,17 @@ parallel_begin(Source *source, Reader *reader, const ParallelJob *job)
 	int nworkers = workers_worth(rows, job->row_cost, 1);
 	Parallel *p = nhelpers > 0 ? helpers_begin(source, reader, job, nhelpers) : NULL;
 
-	if (p)
-		return p;
-	return nworkers > 0 ? start(source, reader, job, nworkers) : NULL;
+	if (!p && nworkers > 0)
+		p = start(source, reader, job, nworkers);
+	if (p && !job->whole)
+		reader_share(reader, p->deal);
+	return p;
+}
+
+ReaderDeal *
+parallel_deal(const Parallel *p)
+{
+	return p->deal;
 }
 
 /* The next bytes of a worker; false: it is gone. */

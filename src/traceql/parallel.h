@@ -53,14 +53,25 @@ typedef struct ParallelJob
 	ParallelTask run;  /* what that does */
 	Str task;          /* what it has to know */
 	double row_cost;   /* work on a row, in units of cpu_operator_cost */
+	bool whole;        /* each reads all units, and works on a share of what is in them; see parallel_share */
 } ParallelJob;
 
 typedef struct Parallel Parallel;
 
+/* How many workers would be worth it. */
+extern int parallel_wanted(const Reader *reader, double row_cost);
 extern Parallel *parallel_begin(Source *source, Reader *reader, const ParallelJob *job);
 /* The next answer, in any order; lives until the next call. false: there are no more. */
 extern bool parallel_next(Parallel *parallel, Str *answer);
 extern void parallel_end(Parallel *parallel);
+/* What whole jobs deal out instead of units: in the leader, and in a worker. */
+extern ReaderDeal *parallel_deal(const Parallel *parallel);
+/* The number of a share that nobody has; share 0 is the leader's. */
+static inline uint32
+parallel_share(ReaderDeal *deal)
+{
+	return pg_atomic_fetch_add_u32(&deal->share, 1);
+}
 
 /* ---- a worker ---- */
 

@@ -67,14 +67,12 @@ make_segment(Parallel *p, const ParallelSizes *sizes)
 }
 
 static int
-offer(Parallel *p, Reader *reader, int nhelpers)
+offer(Parallel *p, int nhelpers)
 {
 	int n = 0;
 
 	while (n < nhelpers && parallel_offer(dsm_segment_handle(p->seg)))
 		n++;
-	if (n > 0)
-		reader_share(reader, shm_toc_lookup(p->toc, PART_DEAL, false));
 	return n;
 }
 
@@ -105,7 +103,7 @@ helpers_begin(Source *source, Reader *reader, const ParallelJob *job, int nhelpe
 	{
 		parallel_fill(p, &sizes, source, reader, split, job, nhelpers);
 		fill_help(p, &sizes, job, nhelpers);
-		offered = offer(p, reader, nhelpers);
+		offered = offer(p, nhelpers);
 	}
 	MemoryContextSwitchTo(old);
 	if (offered > 0)

@@ -51,6 +51,7 @@ struct Parallel
 	ParallelContext *pcxt; /* NULL: with helpers */
 	dsm_segment *seg;
 	shm_toc *toc;
+	ReaderDeal *deal;
 	ParallelHelp *help;
 	shm_mq_handle **queue; /* by worker */
 	int nanswers;          /* to come; of helpers -1 before the first is asked for */

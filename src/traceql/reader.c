@@ -393,6 +393,7 @@ void
 reader_deal_init(const Reader *reader, ReaderDeal *deal)
 {
 	deal->nunits = (uint32) reader->nunits;
+	pg_atomic_init_u32(&deal->share, 1);
 	pg_atomic_init_u32(&deal->unit, 0);
 	for (int i = 0; i < reader->nunits; i++)
 		pg_atomic_init_u32(&deal->vector[i], 0);

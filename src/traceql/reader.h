@@ -70,7 +70,8 @@ typedef struct ReaderCounters
 typedef struct ReaderDeal
 {
 	uint32 nunits;
-	pg_atomic_uint32 unit;                          /* the next that nobody has begun */
+	pg_atomic_uint32 share; /* the next that nobody has, where each reads everything */
+	pg_atomic_uint32 unit;  /* the next that nobody has begun */
 	pg_atomic_uint32 vector[FLEXIBLE_ARRAY_MEMBER]; /* by unit: the next that nobody has */
 } ReaderDeal;
 

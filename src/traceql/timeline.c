@@ -6,6 +6,7 @@
 
 #include "traceql/parallel.h"
 #include "traceql/query.h"
+#include "traceql/timeline_impl.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -22,6 +23,7 @@ typedef struct Running
 	MetricsPlan *plan;
 	MetricsRun *run;
 	Arena *scratch;
+	MetricsShares *shares; /* NULL: units are dealt out, if anything */
 } Running;
 
 /* ---- the query ---- */
@@ -178,12 +180,13 @@ begin_run(Running *r, Arena *arena)
 	arena_keep(r->scratch, SCRATCH_KEEP);
 }
 
+/* What shares but the first have to do is about spans alone. */
 static void
-begin_reading(Running *r)
+begin_reading(Running *r, uint32 share)
 {
 	MetricsReading reading = metrics_reading(r->plan);
-	ReaderRequest request = {.spans = reading == METRICS_BY_SPANS,
-							 .pieces = reading == METRICS_BY_BOTH,
+	ReaderRequest request = {.spans = reading == METRICS_BY_SPANS || share > 0,
+							 .pieces = reading == METRICS_BY_BOTH && share == 0,
 							 .has_from = true,
 							 .has_to = true,
 							 .from = (int64) r->range.from,
@@ -196,7 +199,7 @@ begin_reading(Running *r)
 }
 
 static void
-read_units(Running *r)
+read_units(Running *r, uint32 share)
 {
 	MetricsReading reading = metrics_reading(r->plan);
 	ReaderUnit unit;
@@ -211,7 +214,7 @@ read_units(Running *r)
 								.start_min = unit.start_min,
 								.start_max = unit.start_max};
 
-		if (reading == METRICS_BY_BOTH && !unit.batch->sorted)
+		if (share > 0 || (reading == METRICS_BY_BOTH && !unit.batch->sorted))
 			observed.part = METRICS_PIECES;
 		else if (reading == METRICS_BY_BOTH && unit.place == 0)
 			observed.part = METRICS_GATHERED;
@@ -223,11 +226,12 @@ read_units(Running *r)
 
 /* ---- in several processes ---- */
 
-/* What a worker has to know, then the query. */
+/* What a worker has to know, then the shares, if any, then the query. */
 typedef struct Task
 {
 	MetricsRange range;
 	uint32 exemplars;
+	uint32 shares_len;
 } Task;
 
 /* What a worker has done, then a partial. */
@@ -236,6 +240,22 @@ typedef struct Done
 	MetricsCounters counters;
 	ReaderCounters read;
 } Done;
+
+/* Read everything for one share after the other, as long as there is one that nobody has. */
+static void
+work_on_shares(Running *r, ReaderDeal *deal, ReaderCounters *read)
+{
+	uint32 share;
+
+	while ((share = parallel_share(deal)) < r->shares->nshares)
+	{
+		metrics_run_share(r->run, r->shares, share);
+		begin_reading(r, share);
+		read_units(r, share);
+		read->bytes_read = reader_counters(r->reader).bytes_read;
+		reader_end(r->reader);
+	}
+}
 
 static void
 work(ParallelWorker *w)
@@ -246,17 +266,25 @@ work(ParallelWorker *w)
 	Done done = {{0}};
 
 	memcpy(&task, w->task.p, sizeof(task));
-	r.query = str_of(w->task.p + sizeof(task), w->task.len - sizeof(task));
+	if (task.shares_len)
+		r.shares = timeline_take_shares(str_of(w->task.p + sizeof(task), task.shares_len), arena);
+	r.query =
+		str_of(w->task.p + sizeof(task) + task.shares_len, w->task.len - sizeof(task) - task.shares_len);
 	r.range = task.range;
 	r.exemplars = task.exemplars;
 	plan_query(&r, arena);
 	begin_run(&r, arena);
-	begin_reading(&r);
-	parallel_follow(w, r.reader);
-	read_units(&r);
+	if (r.shares)
+		work_on_shares(&r, w->deal, &done.read);
+	else
+	{
+		begin_reading(&r, 0);
+		parallel_follow(w, r.reader);
+		read_units(&r, 0);
+		done.read = reader_counters(r.reader);
+		reader_end(r.reader);
+	}
 	done.counters = *metrics_run_counters(r.run);
-	done.read = reader_counters(r.reader);
-	reader_end(r.reader);
 	buf_put(w->answer, &done, sizeof(done));
 	metrics_partial_write(r.run, w->answer);
 }
@@ -272,10 +300,23 @@ begin_workers(Running *r, Arena *arena)
 {
 	Task task = {.range = r->range, .exemplars = r->exemplars};
 	ParallelJob job = {.entry = "tempo_timeline_worker", .run = work, .row_cost = metrics_plan_cost(r->plan)};
+	Buf shares;
 	Buf buf;
+	int wanted = parallel_wanted(r->reader, job.row_cost);
 
-	buf_init(&buf, arena, sizeof(task) + r->query.len);
+	if (wanted == 0)
+		return NULL;
+	buf_init(&shares, arena, 1024);
+	if (metrics_shares_attributes(r->plan))
+	{
+		job.whole = true;
+		r->shares = timeline_make_shares(r->source, (uint32) wanted + 1, arena);
+		timeline_put_shares(r->shares, &shares);
+	}
+	task.shares_len = shares.len;
+	buf_init(&buf, arena, sizeof(task) + shares.len + r->query.len);
 	buf_put(&buf, &task, sizeof(task));
+	buf_put(&buf, shares.p, shares.len);
 	buf_put(&buf, r->query.p, r->query.len);
 	job.task = str_of((char *) buf.p, buf.len);
 	return parallel_begin(r->source, r->reader, &job);
@@ -305,18 +346,22 @@ observe(Running *r, Arena *arena, Timeline *out)
 	Parallel *parallel;
 	Str answer;
 
-	begin_reading(r);
+	begin_reading(r, 0);
 	parallel = begin_workers(r, arena);
-	read_units(r);
-	out->counters = *metrics_run_counters(r->run);
+	if (parallel && r->shares)
+		metrics_run_share(r->run, r->shares, 0);
+	read_units(r, 0);
 	out->read = reader_counters(r->reader);
+	reader_end(r->reader);
+	if (parallel && r->shares)
+		work_on_shares(r, parallel_deal(parallel), &out->read);
+	out->counters = *metrics_run_counters(r->run);
 	if (parallel)
 	{
 		while (parallel_next(parallel, &answer))
 			take_answer(r, answer, out);
 		parallel_end(parallel);
 	}
-	reader_end(r->reader);
 }
 
 static void

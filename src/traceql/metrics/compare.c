@@ -336,17 +336,19 @@ count_entries(Leaf *leaf, const Sided *s, SpanCol col, CompareEntries *entries)
 void
 compare_observe(Leaf *leaf, Picked *p, const MetricsUnit *unit)
 {
+	const MetricsRun *run = leaf->metrics;
 	Sided s;
 
 	picked_list(leaf, p);
 	s = take_sides(leaf, p);
-	if (unit->part != METRICS_GATHERED)
+	if (unit->part != METRICS_GATHERED && (!run->shares || run->share == run->shares->columns))
 	{
 		count_intrinsics(leaf, &s, false);
 		count_entries(leaf, &s, SC_RESOURCE, &leaf->compare->resources);
 		count_entries(leaf, &s, SC_SCOPE, &leaf->compare->scopes);
-		compare_columns(leaf, &s);
 	}
+	if (unit->part != METRICS_GATHERED)
+		compare_columns(leaf, &s);
 	if (unit->part != METRICS_PIECES)
 	{
 		if (unit->skip)

@@ -87,6 +87,7 @@ typedef struct CompareColumn
 {
 	uint32_t attr;
 	bool several; /* another column has the same key */
+	bool ours;    /* of the share at hand */
 	CodeMap map;
 	RecentValues *recent; /* of a column of numbers */
 } CompareColumn;
@@ -151,6 +152,14 @@ extern uint32_t compare_value(Leaf *leaf, uint32_t attr, const EvalValue *v);
 
 /* Count the attributes of the spans themselves. */
 extern void compare_columns(Leaf *leaf, const Sided *s);
+
+/* ---- compare_series.c ---- */
+
+/*
+ * Of each attribute keep what could be shown, all else as part of its totals: when all there is of it has
+ * been observed here.
+ */
+extern void compare_cut(Leaf *leaf);
 
 /* ---- compare_settle.c ---- */
 

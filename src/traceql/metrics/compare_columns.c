@@ -5,6 +5,29 @@
  */
 #include "traceql/metrics/compare.h"
 
+#include "codec/codec.h"
+
+static bool
+is_ours(const MetricsRun *run, Str key)
+{
+	const MetricsShares *shares = run->shares;
+
+	if (!shares)
+		return true;
+	for (uint32_t i = 0; i < shares->nkeys; i++)
+		if (str_eq(shares->keys[i], key))
+			return shares->share_of[i] == run->share;
+	return codec_hash64(key.p, key.len) % shares->nshares == run->share;
+}
+
+/* Columns are looked at anew. */
+void
+compare_reshare(Leaf *leaf)
+{
+	leaf->compare->shapes = NULL;
+	leaf->compare->source = 0;
+}
+
 static void
 use_columns(Leaf *leaf, const AttrSet *set)
 {
@@ -26,6 +49,7 @@ use_columns(Leaf *leaf, const AttrSet *set)
 	{
 		c->columns[i].attr = compare_attr_scoped(leaf, TQL_SCOPE_SPAN, set->columns[i].key);
 		c->columns[i].several = false;
+		c->columns[i].ours = is_ours(leaf->metrics, set->columns[i].key);
 		c->columns[i].map.source = 0;
 		if (c->columns[i].recent)
 			memset(c->columns[i].recent, 0, sizeof(RecentValues));
@@ -249,6 +273,7 @@ compare_columns(Leaf *leaf, const Sided *s)
 	for (uint32_t i = 0; i < set->ncolumns; i++)
 	{
 		run_tick(run);
-		count_column(leaf, s, set, i, weights);
+		if (leaf->compare->columns[i].ours)
+			count_column(leaf, s, set, i, weights);
 	}
 }

@@ -142,6 +142,54 @@ add_side(Output *o, const Ranking *r, Str name, int side)
 	}
 }
 
+/* A byte a value: is it ranked? */
+static uint8_t *
+ranked_values(Leaf *leaf, const CompareAttr *attr, const Ranking *r)
+{
+	uint8_t *ranked = arena_alloc0(leaf->metrics->arena, attr->values.n + 1);
+
+	for (int side = 0; side < 2; side++)
+		for (uint32_t i = 0; i < r->n[side]; i++)
+			ranked[r->ranked[side][i].tally - attr->tallies] = 1;
+	return ranked;
+}
+
+/* Into the totals of the attribute. */
+static void
+give_up_value(Leaf *leaf, CompareAttr *attr, Tally *tally)
+{
+	uint32_t ncells = leaf->compare->ncells;
+	uint32_t at = 0;
+	uint32_t cell;
+	double count;
+
+	while (tally_next(tally, ncells, &at, &cell, &count))
+		tally_add(leaf->metrics, &attr->tallies[0], ncells, cell, count);
+	*tally = (Tally){0};
+}
+
+void
+compare_cut(Leaf *leaf)
+{
+	Compare *c = leaf->compare;
+	Output o = {leaf, leaf->metrics->arena, NULL, 0};
+
+	compare_settle(leaf);
+	for (uint32_t i = 1; i < c->names.n; i++)
+	{
+		CompareAttr *attr = &c->attrs[i];
+		Ranking r = rank_values(&o, attr);
+		const uint8_t *ranked = ranked_values(leaf, attr, &r);
+
+		for (uint32_t v = 1; v < attr->values.n && v < attr->cap; v++)
+		{
+			run_tick(leaf->run);
+			if (!ranked[v])
+				give_up_value(leaf, attr, &attr->tallies[v]);
+		}
+	}
+}
+
 void
 compare_series(Leaf *leaf, Arena *arena, MetricsResult *result)
 {

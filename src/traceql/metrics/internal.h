@@ -189,6 +189,8 @@ struct MetricsRun
 	TraceqlHooks hooks;
 	Arena *arena;
 	MetricsCounters counters;
+	const MetricsShares *shares; /* NULL: this run does everything */
+	uint32_t share;
 	Leaf *leaves;
 };
 
@@ -307,6 +309,8 @@ extern uint32_t exemplars_choose(Leaf *leaf, Arena *arena, const Kept ***chosen)
 extern void compare_init(Leaf *leaf);
 extern void compare_observe(Leaf *leaf, Picked *p, const MetricsUnit *unit);
 extern void compare_series(Leaf *leaf, Arena *arena, MetricsResult *out);
+/* Another share is observed from now on. */
+extern void compare_reshare(Leaf *leaf);
 
 /* ---- series.c ---- */
 

@@ -73,6 +73,8 @@ typedef enum MetricsReading
 	METRICS_BY_BOTH    /* both: whole traces where they are, others in pieces and once more gathered */
 } MetricsReading;
 extern MetricsReading metrics_reading(const MetricsPlan *plan);
+/* Can it be shared by attribute? */
+extern bool metrics_shares_attributes(const MetricsPlan *plan);
 /* Work on a span, as a multiple of what counting it takes. */
 extern double metrics_plan_cost(const MetricsPlan *plan);
 /* Attributes and intrinsics the query speaks of, leaf by leaf; NULL past the last. */
@@ -99,6 +101,24 @@ typedef struct MetricsUnit
 	uint64_t start_min;
 	uint64_t start_max;
 } MetricsUnit;
+
+/*
+ * compare() may be shared among runs by attribute, each of which is fed everything: there is nothing to merge
+ * then but what is shown. Share 0 also has what is about traces; for other shares units are METRICS_PIECES,
+ * of spans in any order. share_of has the share of each key of spans in keys; those it does not know go by a
+ * hash.
+ */
+typedef struct MetricsShares
+{
+	uint32_t nshares;
+	uint32_t columns; /* share of intrinsics of spans, of resources and scopes */
+	uint32_t nkeys;
+	Str *keys;
+	uint32_t *share_of;
+} MetricsShares;
+
+/* Before the first unit, and again when all units were observed for the share before. */
+extern void metrics_run_share(MetricsRun *run, const MetricsShares *shares, uint32_t share);
 
 /* Observe one unit. scratch is the caller's to empty afterwards. */
 extern void metrics_run_unit(MetricsRun *run, const MetricsUnit *unit, Arena *scratch);

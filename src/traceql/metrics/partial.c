@@ -185,22 +185,45 @@ put_tally(Buf *out, const Tally *t, uint32_t ncells)
 	}
 }
 
+static bool
+is_used(const Tally *t, uint32_t ncells)
+{
+	uint32_t at = 0;
+	uint32_t cell;
+	double count;
+
+	return tally_next(t, ncells, &at, &cell, &count);
+}
+
+static uint32_t
+count_used(const CompareAttr *attr, uint32_t ncells)
+{
+	uint32_t used = 0;
+
+	for (uint32_t v = 0; v < attr->values.n && v < attr->cap; v++)
+		used += is_used(&attr->tallies[v], ncells);
+	return used;
+}
+
 static void
 put_compare(Buf *out, Leaf *leaf)
 {
 	const Compare *c = leaf->compare;
 
+	if (leaf->metrics->shares)
+		compare_cut(leaf);
 	compare_settle(leaf);
 	buf_put_varint(out, c->names.n - 1);
 	for (uint32_t i = 1; i < c->names.n; i++)
 	{
 		const CompareAttr *attr = &c->attrs[i];
-		uint32_t n = attr->values.n < attr->cap ? attr->values.n : attr->cap;
 
 		put_string(out, c->names.values[i].s);
-		buf_put_varint(out, n);
-		for (uint32_t v = 0; v < n; v++)
+		buf_put_varint(out, count_used(attr, c->ncells));
+		for (uint32_t v = 0; v < attr->values.n && v < attr->cap; v++)
 		{
+			if (!is_used(&attr->tallies[v], c->ncells))
+				continue;
 			put_value(out, &attr->values.values[v]);
 			put_tally(out, &attr->tallies[v], c->ncells);
 		}

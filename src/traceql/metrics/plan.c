@@ -143,6 +143,12 @@ metrics_reading(const MetricsPlan *plan)
 	return plan->reading;
 }
 
+bool
+metrics_shares_attributes(const MetricsPlan *plan)
+{
+	return plan->reading == METRICS_BY_BOTH && plan->nleaves == 1;
+}
+
 double
 metrics_plan_cost(const MetricsPlan *plan)
 {

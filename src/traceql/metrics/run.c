@@ -276,7 +276,7 @@ observe_leaf(Leaf *leaf, const MetricsUnit *unit, Arena *scratch)
 	p = pick(leaf, unit, hit);
 	if (p.n == 0)
 		return;
-	if (unit->part != METRICS_GATHERED)
+	if (unit->part != METRICS_GATHERED && metrics->share == 0)
 		metrics->counters.observed += p.n;
 	if (metrics->plan->extrapolate)
 		weigh(leaf, &p);
@@ -287,12 +287,20 @@ observe_leaf(Leaf *leaf, const MetricsUnit *unit, Arena *scratch)
 }
 
 void
+metrics_run_share(MetricsRun *run, const MetricsShares *shares, uint32_t share)
+{
+	run->shares = shares;
+	run->share = share;
+	compare_reshare(&run->leaves[0]);
+}
+
+void
 metrics_run_unit(MetricsRun *run, const MetricsUnit *unit, Arena *scratch)
 {
 	if (run->hooks.interrupt)
 		run->hooks.interrupt(run->hooks.ctx);
-	run->counters.units++;
-	if (unit->part != METRICS_GATHERED)
+	run->counters.units += run->share == 0;
+	if (unit->part != METRICS_GATHERED && run->share == 0)
 		run->counters.spans += batch_nrows(unit->batch);
 	for (uint32_t i = 0; i < run->plan->nleaves; i++)
 		observe_leaf(&run->leaves[i], unit, scratch);
