@@ -126,6 +126,38 @@ in_window(const TraceqlMetric *metric, int64_t start)
 	return (uint64_t) start > (uint64_t) metric->start && (uint64_t) start <= (uint64_t) metric->end;
 }
 
+/* Intervals of a unit are next to each other: local numbers count them from the first, side by side. */
+static void
+number_cells(Leaf *leaf, const Picked *p, Sided *s)
+{
+	TraceqlRun *run = leaf->run;
+	uint32_t n = leaf->metrics->options.range.n;
+	uint32_t first = UINT32_MAX;
+	uint32_t last = 0;
+	uint32_t width;
+	uint32_t *local = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
+	uint32_t *cell;
+
+	for (uint32_t i = 0; i < p->n; i++)
+	{
+		first = p->interval[i] < first ? p->interval[i] : first;
+		last = p->interval[i] > last ? p->interval[i] : last;
+	}
+	width = last - first + 1;
+	s->nlocal = 2 * width;
+	cell = arena_alloc(run->scratch, (size_t) s->nlocal * sizeof(uint32_t));
+	for (uint32_t k = 0; k < s->nlocal; k++)
+		cell[k] = first + k % width + (k < width ? 0 : n);
+	for (uint32_t r = 0; r < run->unit.nrows; r++)
+	{
+		uint32_t c = s->cell_of_row[r];
+
+		local[r] = c == NOT_SIDED ? s->nlocal : c < n ? c - first : c - n - first + width;
+	}
+	s->local_of_row = local;
+	s->cell_of_local = cell;
+}
+
 static Sided
 take_sides(Leaf *leaf, const Picked *p)
 {
@@ -136,6 +168,7 @@ take_sides(Leaf *leaf, const Picked *p)
 	uint32_t *cell = arena_alloc(run->scratch, (p->n + 1) * sizeof(uint32_t));
 	uint32_t *cell_of_row = arena_alloc(run->scratch, (run->unit.nrows + 1) * sizeof(uint32_t));
 	uint8_t *selected = run_get_bytes(run);
+	Sided s = {p->n, p->rows, cell, p->weights, cell_of_row, 0, NULL, NULL};
 
 	filter_rows(run, leaf->plan->selection, p->hit, selected);
 	memset(cell_of_row, 0xff, run->unit.nrows * sizeof(uint32_t));
@@ -147,7 +180,8 @@ take_sides(Leaf *leaf, const Picked *p)
 		cell[i] = cell_of_row[row] = side * leaf->metrics->options.range.n + p->interval[i];
 	}
 	run_put_bytes(run, selected);
-	return (Sided){p->n, p->rows, cell, p->weights, cell_of_row};
+	number_cells(leaf, p, &s);
+	return s;
 }
 
 /* Those of traces that are whole here. */
@@ -174,6 +208,39 @@ take_whole(Leaf *leaf, const Sided *s, const uint8_t *skip)
 	return out;
 }
 
+/* A column whose entries are values of a set of them. */
+typedef struct Entries
+{
+	const Column *column;
+	CodeMap *map;
+	CompareAttr *set;
+} Entries;
+
+static void
+add_entry(Leaf *leaf, void *ctx, uint32_t code, uint32_t cell, double count)
+{
+	Entries *e = ctx;
+	uint32_t *known = &e->map->numbers[code];
+
+	if (!*known)
+	{
+		EvalValue v = {.type = EVAL_STRING, .s = e->column->dict[code]};
+
+		*known = values_number(leaf->metrics->arena, &e->set->values, &v) + 1;
+		compare_tally(leaf, e->set, *known - 1);
+	}
+	tally_add(leaf->metrics, &e->set->tallies[*known - 1], leaf->compare->ncells, cell, count);
+}
+
+static bool
+count_entries_dense(Leaf *leaf, const Sided *s, const Column *column, CodeMap *map, CompareAttr *set)
+{
+	Entries e = {column, map, set};
+
+	return !column->nulls &&
+		   compare_dense(leaf, s, column->codes, NULL, leaf->run->unit.nrows, column->ndict, add_entry, &e);
+}
+
 /* Numbers of whole entries of a dictionary, as the values of an attribute. */
 static void
 count_codes(Leaf *leaf, const Sided *s, const Column *column, CodeMap *map, uint32_t attr)
@@ -181,6 +248,8 @@ count_codes(Leaf *leaf, const Sided *s, const Column *column, CodeMap *map, uint
 	CompareAttr *a = &leaf->compare->attrs[attr];
 
 	codemap_use(leaf->metrics->arena, map, leaf->run->unit.source, column);
+	if (count_entries_dense(leaf, s, column, map, a))
+		return;
 	for (uint32_t i = 0; i < s->n; i++)
 	{
 		uint32_t *known = codemap_at(map, column, s->rows[i]);
@@ -196,11 +265,30 @@ count_codes(Leaf *leaf, const Sided *s, const Column *column, CodeMap *map, uint
 	}
 }
 
+typedef struct EnumNumbers
+{
+	CompareAttr *attr;
+	uint32_t *number;
+	int64_t base;
+	int64_t last;
+} EnumNumbers;
+
+static void
+add_enum(Leaf *leaf, void *ctx, uint32_t code, uint32_t cell, double count)
+{
+	EnumNumbers *e = ctx;
+	int64_t v = (int64_t) ((uint64_t) e->base + code);
+
+	tally_add(leaf->metrics, &e->attr->tallies[e->number[v < 0 || v > e->last ? 0 : v]],
+			  leaf->compare->ncells, cell, count);
+}
+
 static void
 count_enum(Leaf *leaf, const Sided *s, CompareIntrinsic *in, EvalType type, int64_t last)
 {
 	const int64_t *values = batch_column(leaf->run->unit.batch, LEVEL_SPAN, in->col)->i64;
 	uint32_t number[8];
+	EnumNumbers e = {.number = number, .last = last};
 
 	for (int64_t i = 0; i <= last; i++)
 	{
@@ -208,6 +296,9 @@ count_enum(Leaf *leaf, const Sided *s, CompareIntrinsic *in, EvalType type, int6
 
 		number[i] = compare_value(leaf, in->attr, &v);
 	}
+	e.attr = &leaf->compare->attrs[in->attr];
+	if (compare_dense_numbers(leaf, s, values, NULL, leaf->run->unit.nrows, add_enum, &e, &e.base))
+		return;
 	for (uint32_t i = 0; i < s->n; i++)
 	{
 		int64_t v = values[s->rows[i]];
@@ -242,20 +333,36 @@ count_roots(Leaf *leaf, const Sided *s, CompareIntrinsic *in)
 	TraceqlRun *run = leaf->run;
 	const uint32_t *trace_of = unit_trace_of(run);
 	const Column *column = batch_column(run->unit.batch, LEVEL_SPAN, in->col);
-	uint32_t trace = UINT32_MAX;
-	uint32_t number = 0;
+	uint32_t i = 0;
 
 	codemap_use(leaf->metrics->arena, &in->map, run->unit.source, column);
-	for (uint32_t i = 0; i < s->n; i++)
+	while (i < s->n)
 	{
-		if (trace_of[s->rows[i]] != trace)
-		{
-			trace = trace_of[s->rows[i]];
-			number = number_of_root(leaf, in, column, trace);
-		}
-		tally_add(leaf->metrics, &leaf->compare->attrs[in->attr].tallies[number], leaf->compare->ncells,
-				  s->cell[i], sided_weight(s, i));
+		uint32_t trace = trace_of[s->rows[i]];
+		uint32_t number = number_of_root(leaf, in, column, trace);
+		uint32_t cell = s->cell[i];
+		double sum = 0;
+
+		for (; i < s->n && trace_of[s->rows[i]] == trace && s->cell[i] == cell; i++)
+			sum += sided_weight(s, i);
+		tally_add(leaf->metrics, &leaf->compare->attrs[in->attr].tallies[number], leaf->compare->ncells, cell,
+				  sum);
 	}
+}
+
+static uint32_t
+number_of_children(Leaf *leaf, CompareIntrinsic *in, int32_t n)
+{
+	EvalValue v = {.type = EVAL_INT, .i = n};
+	uint32_t *known = n >= 0 && n < COMPARE_CHILDREN ? &leaf->compare->of_children[n] : NULL;
+	uint32_t number;
+
+	if (known && *known)
+		return *known - 1;
+	number = compare_value(leaf, in->attr, &v);
+	if (known)
+		*known = number + 1;
+	return number;
 }
 
 static void
@@ -266,8 +373,7 @@ count_children(Leaf *leaf, const Sided *s, CompareIntrinsic *in)
 	for (uint32_t i = 0; i < s->n; i++)
 	{
 		uint32_t row = s->rows[i];
-		EvalValue v = {.type = EVAL_INT, .i = tree_of(leaf->run, trace_of[row])->children[row]};
-		uint32_t number = compare_value(leaf, in->attr, &v);
+		uint32_t number = number_of_children(leaf, in, tree_of(leaf->run, trace_of[row])->children[row]);
 
 		tally_add(leaf->metrics, &leaf->compare->attrs[in->attr].tallies[number], leaf->compare->ncells,
 				  s->cell[i], sided_weight(s, i));
@@ -317,6 +423,8 @@ count_entries(Leaf *leaf, const Sided *s, SpanCol col, CompareEntries *entries)
 	const Column *column = batch_column(leaf->run->unit.batch, LEVEL_SPAN, col);
 
 	codemap_use(leaf->metrics->arena, &entries->map, leaf->run->unit.source, column);
+	if (count_entries_dense(leaf, s, column, &entries->map, &entries->set))
+		return;
 	for (uint32_t i = 0; i < s->n; i++)
 	{
 		uint32_t *known = codemap_at(&entries->map, column, s->rows[i]);

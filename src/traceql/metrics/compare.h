@@ -8,6 +8,7 @@
 #include "traceql/metrics/internal.h"
 
 #define COMPARE_INTRINSICS 9
+#define COMPARE_CHILDREN   64
 
 typedef struct TallyCell
 {
@@ -116,7 +117,8 @@ struct Compare
 	CompareIntrinsic intrinsics[COMPARE_INTRINSICS];
 	CompareEntries resources;
 	CompareEntries scopes;
-	uint64_t source; /* of columns */
+	uint32_t of_children[COMPARE_CHILDREN]; /* number + 1 of a count of children */
+	uint64_t source;                        /* of columns */
 	const AttrShape *shapes;
 	uint32_t cap_columns;
 	CompareColumn *columns;
@@ -130,6 +132,11 @@ typedef struct Sided
 	const uint32_t *cell;
 	const double *weights;       /* NULL: each counts once */
 	const uint32_t *cell_of_row; /* NOT_SIDED: not one of them */
+	/* The cells that occur here are few: their numbers by row, and the cell of each; one more is for no cell.
+	 */
+	uint32_t nlocal;
+	const uint32_t *local_of_row;
+	const uint32_t *cell_of_local;
 } Sided;
 
 #define NOT_SIDED UINT32_MAX
@@ -147,6 +154,19 @@ extern uint32_t compare_attr(Leaf *leaf, Str name);
 extern uint32_t compare_attr_scoped(Leaf *leaf, TraceqlScope scope, Str key);
 /* Number of a value of it, with room for its tally. */
 extern uint32_t compare_value(Leaf *leaf, uint32_t attr, const EvalValue *v);
+
+/* ---- compare_dense.c ---- */
+
+/*
+ * Count codes below ncodes in a table of codes and local cells, and hand each that occurs to add; false: the
+ * table would be larger than is worth it. rows: row of each code, NULL: its own.
+ */
+typedef void (*CompareAdd)(Leaf *leaf, void *ctx, uint32_t code, uint32_t cell, double count);
+extern bool compare_dense(Leaf *leaf, const Sided *s, const uint32_t *codes, const uint32_t *rows, uint32_t n,
+						  uint32_t ncodes, CompareAdd add, void *ctx);
+/* The same of numbers that are near each other: codes are their distances from *base, which is set. */
+extern bool compare_dense_numbers(Leaf *leaf, const Sided *s, const int64_t *v, const uint32_t *rows,
+								  uint32_t n, CompareAdd add, void *ctx, int64_t *base);
 
 /* ---- compare_columns.c ---- */
 

@@ -92,9 +92,15 @@ typedef struct Unknown
 static void
 unknown_add(Unknown *u, const AttrColumn *column, uint32_t i)
 {
-	Value v = attr_value(column, i);
+	Value v;
 
-	u->values[u->n] = eval_from_value(&v);
+	if (column->type == VALUE_STRING)
+		u->values[u->n] = (EvalValue){.type = EVAL_STRING, .s = column_str(&column->values, i)};
+	else
+	{
+		v = attr_value(column, i);
+		u->values[u->n] = eval_from_value(&v);
+	}
 	u->at[u->n++] = i;
 }
 
@@ -224,6 +230,69 @@ add_numbered(Leaf *leaf, const Sided *s, const AttrColumn *values, const uint8_t
 		tally_add(leaf->metrics, &tallies[last >> 32], ncells, (uint32_t) last, sum);
 }
 
+/* ---- few different values ---- */
+
+typedef struct Few
+{
+	CompareColumn *column;
+	const AttrColumn *values;
+	CompareAttr *attr;
+	int64_t base;
+} Few;
+
+static void
+add_number(Leaf *leaf, const Few *f, uint32_t number, uint32_t cell, double count)
+{
+	tally_add(leaf->metrics, compare_tally(leaf, f->attr, number), leaf->compare->ncells, cell, count);
+}
+
+static void
+add_code(Leaf *leaf, void *ctx, uint32_t code, uint32_t cell, double count)
+{
+	Few *f = ctx;
+	uint32_t *known = &f->column->map.numbers[code];
+
+	if (!*known)
+	{
+		Value v = {.type = f->values->type, .s = f->values->values.dict[code]};
+		EvalValue value = eval_from_value(&v);
+
+		*known = values_number(leaf->metrics->arena, &f->attr->values, &value) + 1;
+	}
+	add_number(leaf, f, *known - 1, cell, count);
+}
+
+static void
+add_int(Leaf *leaf, void *ctx, uint32_t code, uint32_t cell, double count)
+{
+	Few *f = ctx;
+	int64_t i = (int64_t) ((uint64_t) f->base + code);
+	EvalValue value = f->values->type == VALUE_BOOL ? (EvalValue){.type = EVAL_BOOL, .b = i != 0}
+													: (EvalValue){.type = EVAL_INT, .i = i};
+
+	add_number(leaf, f, values_number(leaf->metrics->arena, &f->attr->values, &value), cell, count);
+}
+
+/* false: there are many, or it is not known how many. */
+static bool
+count_few(Leaf *leaf, const Sided *s, CompareColumn *column, const AttrColumn *values)
+{
+	const Column *c = &values->values;
+	Few f = {column, values, &leaf->compare->attrs[column->attr], 0};
+
+	if (column->several)
+		return false;
+	if (c->kind == COL_BYTES && c->dict_shared)
+	{
+		codemap_use(leaf->metrics->arena, &column->map, leaf->run->unit.source, c);
+		return compare_dense(leaf, s, c->codes, values->rows, c->n, c->ndict, add_code, &f);
+	}
+	return (values->type == VALUE_INT || values->type == VALUE_BOOL) &&
+		   compare_dense_numbers(leaf, s, c->i64, values->rows, c->n, add_int, &f, &f.base);
+}
+
+/* ---- all of a column ---- */
+
 static void
 count_column(Leaf *leaf, const Sided *s, const AttrSet *set, uint32_t index, const double *weight_of_row)
 {
@@ -236,7 +305,7 @@ count_column(Leaf *leaf, const Sided *s, const AttrSet *set, uint32_t index, con
 	uint32_t *number;
 	Unknown u = {0};
 
-	if (n == 0)
+	if (n == 0 || count_few(leaf, s, column, values))
 		return;
 	counts = values_counted(leaf, s, set, index, values);
 	number = arena_alloc0(scratch, (n + 1) * sizeof(uint32_t));

@@ -70,11 +70,19 @@ values_append(Arena *arena, ValueTable *t, const EvalValue *v)
 	return t->n++;
 }
 
-uint32_t
-values_number(Arena *arena, ValueTable *t, const EvalValue *v)
+/* As eval_same(), for what is mostly strings. */
+static inline bool
+same(const EvalValue *a, const EvalValue *b)
+{
+	if (a->type != b->type || a->type != EVAL_STRING)
+		return eval_same(a, b);
+	return a->s.len == b->s.len && memcmp(a->s.p, b->s.p, a->s.len) == 0;
+}
+
+static uint32_t
+number_hashed(Arena *arena, ValueTable *t, const EvalValue *v, uint32_t hash)
 {
 	static const EvalValue nil = {.type = EVAL_NIL};
-	uint32_t hash;
 	uint32_t h;
 
 	if (t->n == 0)
@@ -83,12 +91,17 @@ values_number(Arena *arena, ValueTable *t, const EvalValue *v)
 		return 0;
 	if (t->n * 2 >= t->mask)
 		rehash(arena, &t->table, &t->mask);
-	hash = (uint32_t) value_hash(v);
 	for (h = hash & t->mask; t->table[h].number; h = (h + 1) & t->mask)
-		if (t->table[h].hash == hash && eval_same(&t->values[t->table[h].number - 1], v))
+		if (t->table[h].hash == hash && same(&t->values[t->table[h].number - 1], v))
 			return t->table[h].number - 1;
 	t->table[h] = (HashSlot){hash, t->n + 1};
 	return values_append(arena, t, v);
+}
+
+uint32_t
+values_number(Arena *arena, ValueTable *t, const EvalValue *v)
+{
+	return number_hashed(arena, t, v, (uint32_t) value_hash(v));
 }
 
 #define AT_ONCE 32
@@ -100,18 +113,30 @@ values_numbers(Arena *arena, ValueTable *t, const EvalValue *v, uint32_t n, uint
 	for (uint32_t from = 0; from < n; from += AT_ONCE)
 	{
 		uint32_t m = n - from < AT_ONCE ? n - from : AT_ONCE;
-		uint32_t at[AT_ONCE];
+		uint32_t hash[AT_ONCE];
 
-		for (uint32_t i = 0; i < m && t->table; i++)
+		for (uint32_t i = 0; i < m; i++)
 		{
-			at[i] = (uint32_t) value_hash(&v[from + i]) & t->mask;
-			__builtin_prefetch(&t->table[at[i]]);
+			hash[i] = (uint32_t) value_hash(&v[from + i]);
+			if (t->table)
+				__builtin_prefetch(&t->table[hash[i] & t->mask]);
 		}
 		for (uint32_t i = 0; i < m && t->table; i++)
-			if (t->table[at[i]].number)
-				__builtin_prefetch(&t->values[t->table[at[i]].number - 1]);
+		{
+			const HashSlot *slot = &t->table[hash[i] & t->mask];
+
+			if (slot->number && slot->hash == hash[i])
+				__builtin_prefetch(&t->values[slot->number - 1]);
+		}
+		for (uint32_t i = 0; i < m && t->table; i++)
+		{
+			const HashSlot *slot = &t->table[hash[i] & t->mask];
+
+			if (slot->number && slot->hash == hash[i] && v[from + i].type == EVAL_STRING)
+				__builtin_prefetch(t->values[slot->number - 1].s.p);
+		}
 		for (uint32_t i = 0; i < m; i++)
-			numbers[from + i] = values_number(arena, t, &v[from + i]);
+			numbers[from + i] = number_hashed(arena, t, &v[from + i], hash[i]);
 	}
 }
 
