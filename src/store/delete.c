@@ -15,6 +15,7 @@
 #include "utils/snapmgr.h"
 #include "compat.h"
 #include "store/deleted.h"
+#include "store/metapage.h"
 
 /* Fourth kind of advisory lock keys: core's functions use 1 and 2, merges the third. */
 #define DELETE_LOCK_CLASS 0x7466
@@ -160,6 +161,7 @@ lock_unit(Relation rel, uint64 row)
 	(void) take(RelationGetRelid(rel), ANY_UNIT, ShareLock, true);
 	(void) take(RelationGetRelid(rel), unit_lock(&unit), ShareLock, true);
 	delete_unlock_table(RelationGetRelid(rel));
+	metapage_allow_deleted(rel);
 	last.relid = RelationGetRelid(rel);
 	last.node = rel->rd_locator;
 	last.xid = GetCurrentTransactionId();

@@ -14,7 +14,8 @@
 #include "storage/bufpage.h"
 
 #define STORE_META_MAGIC    0x4f504d54 /* "TMPO" */
-#define STORE_META_VERSION  1
+#define STORE_META_VERSION  2
+#define STORE_META_OLDEST   1      /* is read, too: a table that has never had a deleted row */
 #define STORE_BATCH_MAGIC   0x4254 /* "TB" */
 #define STORE_SEGMENT_MAGIC 0x5354 /* "TS" */
 

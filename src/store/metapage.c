@@ -103,10 +103,11 @@ checked_contents(Relation rel, Page page)
 	if (PageIsNew(page) || meta->magic != STORE_META_MAGIC)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("table \"%s\" has no valid metapage", RelationGetRelationName(rel))));
-	if (meta->version != STORE_META_VERSION)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("table \"%s\" has storage format version %u, this library reads version %u",
-							   RelationGetRelationName(rel), meta->version, STORE_META_VERSION)));
+	if (meta->version < STORE_META_OLDEST || meta->version > STORE_META_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" has storage format version %u, this library reads versions %u to %u",
+						RelationGetRelationName(rel), meta->version, STORE_META_OLDEST, STORE_META_VERSION)));
 	if (meta->natts > MaxHeapAttributeNumber)
 		damaged_metapage(rel);
 	return meta;
@@ -180,6 +181,20 @@ metapage_copy(Relation from, Relation to)
 	GenericXLogFinish(log);
 	UnlockReleaseBuffer(buf);
 	pfree(meta);
+}
+
+void
+metapage_allow_deleted(Relation rel)
+{
+	MetaPage meta;
+	MetaChange c;
+
+	metapage_read(rel, &meta);
+	if (meta.version == STORE_META_VERSION)
+		return;
+	begin_change(rel, &c);
+	c.meta->version = STORE_META_VERSION;
+	end_change(&c);
 }
 
 static uint64

@@ -23,6 +23,9 @@ extern MetaPage *metapage_read_all(Relation rel);
 /* Give a new file the counters and the profile of another. */
 extern void metapage_copy(Relation from, Relation to);
 
+/* Before a row is deleted: libraries that do not know of deleted rows must refuse the table from now on. */
+extern void metapage_allow_deleted(Relation rel);
+
 /* Numbers for a recent batch. The caller holds LockPage(rel, 0) until the tuples are in. */
 extern void metapage_take_batch(Relation rel, uint32 nrows, uint32 nchunks, uint64 *first_row,
 								uint64 *first_number);
