@@ -84,3 +84,4 @@ CALL add_spans(1, 120, '{3}');
 SELECT tempo_merge() > 0 AS merged;
 SELECT count(*), min(span_id::text), max(span_id::text) FROM traceql('{ }', tenant => 'k-shop');
 SELECT * FROM tempo_check();
+DROP PROCEDURE add_spans, compare;

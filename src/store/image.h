@@ -121,6 +121,14 @@ extern const Str *image_dictionary(Image *image, Level level, LoadWhat what, uin
 extern const Str *image_strings(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n);
 extern const int64_t *image_numbers(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n);
 
+/*
+ * May a vector have the string among the values of a column or attribute column, nulls being empty? false is
+ * certain. hash is its codec_hash64. Reads the leaf's filter, if it has one, and no blocks.
+ */
+extern bool image_maybe_string(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t v,
+							   Str value, uint64_t hash);
+extern bool image_has_filter(Image *image, Level level, LoadWhat what, uint32_t which);
+
 /* Attribute columns of a level, without their values; the same in every vector. NULL when there are none. */
 extern const AttrColumn *image_attrs(const Image *image, Level level, uint32_t *n);
 /*

@@ -41,6 +41,30 @@ check_zones(Image *image, Batch *b, Level level, uint32_t v)
 }
 
 static void
+check_strings(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t v, const Column *c)
+{
+	for (uint32_t i = 0; i < c->n && c->kind == COL_BYTES; i++)
+	{
+		Str value = c->nulls && c->nulls[i] ? (Str){"", 0} : column_str(c, i);
+
+		if ((i == 0 || c->codes[i] != c->codes[i - 1]) &&
+			!image_maybe_string(image, level, what, which, v, value, codec_hash64(value.p, value.len)))
+			image_corrupt(image, "value missing from the filter of its vector");
+	}
+}
+
+static void
+check_filters(Image *image, Batch *b, Level level, uint32_t v)
+{
+	AttrSet *set = b->level[level].attrs;
+
+	for (uint32_t col = 0; col < b->level[level].ncolumns; col++)
+		check_strings(image, level, LOAD_COLUMN, col, v, batch_column(b, level, col));
+	for (uint32_t k = 0; set != NULL && k < set->ncolumns; k++)
+		check_strings(image, level, LOAD_ATTR, k, v, &batch_attr_column(b, level, k)->values);
+}
+
+static void
 check_times(Image *image, Batch *b, const ImageVector *info)
 {
 	const int64_t *start = batch_column(b, LEVEL_SPAN, SC_START)->i64;
@@ -150,6 +174,7 @@ check_vector(Image *image, uint32_t v, Arena *arena, uint64_t *values[NLEVELS])
 		if (b->level[level].attrs != NULL)
 			check_attrs(image, b, level, values[level]);
 		check_zones(image, b, level, v);
+		check_filters(image, b, level, v);
 	}
 	if (!b->spans || batch_nrows(b) == 0)
 		return;

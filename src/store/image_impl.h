@@ -6,8 +6,9 @@
  * levels together (shapes, counts, parents outside the trace). Leaves are written in the order in which
  * they can be read: a leaf may lean only on leaves before it.
  *
- * Area of a leaf in the body: dictionary | table | block of vector 0 | block of vector 1 ... | index. Each
- * part that is there ends in its CRC-32C, except in compact images, where one CRC covers everything.
+ * Area of a leaf in the body: dictionary | table | block of vector 0 | block of vector 1 ... | index |
+ * filter. Each part that is there ends in its CRC-32C, except in compact images, where one CRC covers
+ *everything.
  */
 #ifndef TEMPO_IMAGE_IMPL_H
 #define TEMPO_IMAGE_IMPL_H
@@ -94,6 +95,7 @@ typedef enum LeafMode
 #define LEAF_NULLS     0x10 /* each block starts with the nulls */
 #define LEAF_ZONES     0x20 /* the index has minimum and maximum by vector */
 #define LEAF_RELATIVE  0x40 /* a byte follows: how values are expressed */
+#define LEAF_FILTER    0x80 /* behind the index: what strings each vector may have */
 
 typedef enum Relative
 {
@@ -126,7 +128,7 @@ typedef struct Leaf
 	uint8_t relative;
 	uint32_t base; /* LEAF_COND: leaf number */
 	uint32_t ndict;
-	uint64_t dict_len, table_len, blocks_len, index_len;
+	uint64_t dict_len, table_len, blocks_len, index_len, filter_len;
 	Str constant; /* COL_FIXED, COL_BYTES */
 	int64_t number;
 	/* the reader's */
@@ -141,7 +143,16 @@ typedef struct Leaf
 	uint32_t *cond_only;  /* by code of the base: the first of its codes, or UINT32_MAX */
 	uint32_t *cond_grid;  /* by code of the base and place in its list; UINT32_MAX where that ends; or NULL */
 	unsigned cond_bits;   /* of a place in the grid */
+	uint32_t *filter_first; /* by vector: its first block of 32 bytes in filter, nvectors + 1 */
+	const uint8_t *filter;  /* NULL until read */
 } Leaf;
+
+/* Bytes of the area in front of the filter. */
+static inline uint64_t
+leaf_body_len(const Leaf *l)
+{
+	return l->dict_len + l->table_len + l->blocks_len + l->index_len;
+}
 
 static inline bool
 leaf_has_dict(const Leaf *l)

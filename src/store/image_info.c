@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-static Leaf *
-find_leaf(Image *image, Level level, LoadWhat what, uint32_t which)
+Leaf *
+image_find_leaf(Image *image, Level level, LoadWhat what, uint32_t which)
 {
 	LevelLeaves *l = &image->level[level];
 	uint32_t number = NO_LEAF;
@@ -37,7 +37,7 @@ number_range(Image *image, Leaf *leaf, int64_t *min, int64_t *max)
 bool
 image_zone(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t v, int64_t *min, int64_t *max)
 {
-	Leaf *leaf = find_leaf(image, level, what, which);
+	Leaf *leaf = image_find_leaf(image, level, what, which);
 
 	if (leaf == NULL || leaf->kind != COL_I64 || leaf->relative != REL_NONE || (leaf->flags & LEAF_NULLS))
 		return false;
@@ -61,7 +61,7 @@ image_zone(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t v,
 const Str *
 image_dictionary(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n)
 {
-	Leaf *leaf = find_leaf(image, level, what, which);
+	Leaf *leaf = image_find_leaf(image, level, what, which);
 
 	if (leaf == NULL || leaf->kind != COL_BYTES || !leaf_has_dict(leaf))
 		return NULL;
@@ -82,7 +82,7 @@ const Str *
 image_strings(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n)
 {
 	static const Str empty = {"", 0};
-	Leaf *leaf = find_leaf(image, level, what, which);
+	Leaf *leaf = image_find_leaf(image, level, what, which);
 
 	if (leaf != NULL && leaf->kind != COL_BYTES)
 		return NULL;
@@ -95,7 +95,7 @@ const int64_t *
 image_numbers(Image *image, Level level, LoadWhat what, uint32_t which, uint32_t *n)
 {
 	static const int64_t zero = 0;
-	Leaf *leaf = find_leaf(image, level, what, which);
+	Leaf *leaf = image_find_leaf(image, level, what, which);
 
 	if (leaf != NULL && (leaf->kind != COL_I64 || leaf->relative != REL_NONE))
 		return NULL;
@@ -265,5 +265,5 @@ image_leaf_info(Image *image, uint32_t number, LeafInfo *info)
 	leaf_encoding(image, leaf, info->encoding, sizeof(info->encoding));
 	info->values = leaf->what == LEAF_ATTR ? image->level[leaf->level].values[leaf->index]
 										   : image->level[leaf->level].total;
-	info->bytes = leaf->dict_len + leaf->table_len + leaf->blocks_len + leaf->index_len;
+	info->bytes = leaf_body_len(leaf) + leaf->filter_len;
 }

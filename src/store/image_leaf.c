@@ -383,6 +383,7 @@ image_write_leaf(Writer *w, Leaf *leaf, const Series *s, const uint32_t **keep_c
 			put_blocks(w, leaf, s, NULL);
 		}
 	}
+	image_write_filter(w, leaf, s);
 	arena_reset(w->tmp);
 }
 

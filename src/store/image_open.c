@@ -230,11 +230,14 @@ get_entry(Cursor *c, Leaf *leaf, uint64_t *offset)
 		if (im->summary.nvectors > 1 && leaf->blocks_len > 0)
 			leaf->index_len = get(c);
 	}
+	if (leaf->flags & LEAF_FILTER)
+		leaf->filter_len = get(c);
 	leaf->offset = *offset;
 	if (leaf->dict_len > im->footer_off || leaf->table_len > im->footer_off ||
-		leaf->blocks_len > im->footer_off || leaf->index_len > im->footer_off)
+		leaf->blocks_len > im->footer_off || leaf->index_len > im->footer_off ||
+		leaf->filter_len > im->footer_off)
 		image_corrupt(im, "a column is longer than the image");
-	*offset += leaf->dict_len + leaf->table_len + leaf->blocks_len + leaf->index_len;
+	*offset += leaf_body_len(leaf) + leaf->filter_len;
 	if (*offset > im->footer_off)
 		image_corrupt(im, "columns are longer than the image");
 }

@@ -76,6 +76,9 @@ extern const uint8_t *image_fetch(Image *image, uint64_t off, uint64_t len, Aren
 /* Same for a part with its CRC, which is checked and not returned. */
 extern Str image_fetch_part(Image *image, uint64_t off, uint64_t len, Arena *arena);
 
+/* NULL: the image has nothing of it (image_info.c). */
+extern Leaf *image_find_leaf(Image *image, Level level, LoadWhat what, uint32_t which);
+
 /* Parts of a leaf (image_leaf_read.c). */
 extern Str image_block(Image *image, Leaf *leaf, uint32_t v, Arena *arena);
 extern void image_need_index(Image *image, Leaf *leaf);

@@ -65,6 +65,9 @@ extern void image_write_coded(Writer *w, Leaf *leaf, const Series *s, Coded *cod
 /* Offer codes (by row) as base to the leaves of a level that follow. */
 extern void image_add_base(Writer *w, Level level, const Leaf *leaf, const uint32_t *codes, uint32_t ncodes);
 
+/* Behind everything else of a leaf: what strings its vectors have, if that helps (image_write_filter.c). */
+extern void image_write_filter(Writer *w, Leaf *leaf, const Series *s);
+
 /* Parents and starts of sorted spans (image_write_trace.c). */
 extern void image_write_parents(Writer *w, const uint32_t *first);
 /* In their place, when parents are stored as they are. */

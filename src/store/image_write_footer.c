@@ -41,6 +41,8 @@ put_entry(const Writer *w, const Leaf *leaf, Buf *out)
 		if (w->nvectors > 1 && leaf->blocks_len > 0)
 			buf_put_varint(out, leaf->index_len);
 	}
+	if (leaf->flags & LEAF_FILTER)
+		buf_put_varint(out, leaf->filter_len);
 }
 
 static void

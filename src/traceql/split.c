@@ -269,6 +269,21 @@ split_tested(Split *split, uint32 unit, uint32 vector, const uint32 *bits)
 	}
 }
 
+void
+split_ruled(Split *split, uint32 unit, uint32 vector, uint32 bits)
+{
+	uint32 from, to;
+
+	parts_of_vector(split->directory, unit, vector, &from, &to);
+	for (uint32 p = from; p < to; p++)
+	{
+		const SplitPart *part = &split->directory->parts[p];
+
+		split->bits[part->trace] |= bits;
+		split->tested[part->trace]++;
+	}
+}
+
 /* Test the parts of one vector where they stand. */
 static void
 test_parts(Split *split, uint32 from, uint32 to, uint64 first_row, Batch *batch, const ImageTraces *listed)

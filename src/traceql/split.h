@@ -129,6 +129,8 @@ extern void split_close(Split *split);
 extern bool split_mark(const Split *split, uint32 unit, uint32 vector, uint8 *skip);
 /* What a segment's vector told about the traces that split_mark() marked; bits by trace of the vector. */
 extern void split_tested(Split *split, uint32 unit, uint32 vector, const uint32 *bits);
+/* The same without looking: all they may satisfy. */
+extern void split_ruled(Split *split, uint32 unit, uint32 vector, uint32 bits);
 /* Test all parts in a unit where they stand. */
 extern void split_test(Split *split, uint32 unit);
 /*

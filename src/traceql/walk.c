@@ -248,6 +248,22 @@ make_unit(Walk *walk, uint32 v, TraceqlUnit *out)
 							   image_vector(walk->kept->image, v, walk->arena), walk->arena);
 }
 
+/* Can a trace of the vector satisfy all that a match needs? If not, what its parts of split traces can. */
+static bool
+may_match(Walk *walk, uint32 v)
+{
+	uint32 may;
+
+	if (!walk->request.run || walk->request.need == 0)
+		return true;
+	may = traceql_run_may(walk->request.run, walk->kept->image, walk->kept_number, v);
+	if ((may & walk->request.need) == walk->request.need)
+		return true;
+	if (walk->split && !unit_at(walk, walk->unit)->partial)
+		split_ruled(walk->split, walk->unit, v, may);
+	return false;
+}
+
 static bool
 read_vector(Walk *walk, TraceqlUnit *out)
 {
@@ -255,7 +271,8 @@ read_vector(Walk *walk, TraceqlUnit *out)
 	uint32 v = image_summary(walk->kept->image)->nvectors - ++walk->nread;
 	const ImageVector *info = image_vector_info(walk->kept->image, v);
 
-	if (!range_wanted(walk, (uint64) info->start_min, (uint64) info->start_max, (uint64) info->end_max))
+	if (!range_wanted(walk, (uint64) info->start_min, (uint64) info->start_max, (uint64) info->end_max) ||
+		!may_match(walk, v))
 		return false;
 	walk->counters.vectors_read++;
 	walk->vector = v;

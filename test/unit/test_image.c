@@ -614,6 +614,109 @@ test_projection(void)
 	arena_destroy(arena);
 }
 
+/* ---- filters ---- */
+
+#define FILTER_TRACES 900
+
+/* Three spans a trace: one with a session of the trace's own, all with one of three colours. */
+static Batch *
+session_spans(Arena *arena)
+{
+	BatchBuilder *bb = builder_create(arena, true, 0, NULL);
+
+	for (uint32_t i = 0; i < 3 * FILTER_TRACES; i++)
+	{
+		uint8_t id[16] = {(uint8_t) (i / 3), (uint8_t) (i / 3 >> 8), 1};
+		char text[40];
+		Value v = {.type = VALUE_STRING};
+
+		builder_begin_span(bb);
+		builder_set_trace_id(bb, id);
+		builder_set_i64(bb, SC_SPAN_ID, i + 1);
+		builder_set_i64(bb, SC_START, 1000000000LL + 1000LL * i);
+		snprintf(text, sizeof(text), "session %u", i / 3);
+		v.s = str_lit(text);
+		if (i % 3 == 0)
+			builder_attr(bb, LEVEL_SPAN, str_lit("session"), &v);
+		snprintf(text, sizeof(text), "colour %u", i % 3);
+		v.s = str_lit(text);
+		builder_attr(bb, LEVEL_SPAN, str_lit("colour"), &v);
+		builder_end_span(bb);
+	}
+	return builder_finish(bb);
+}
+
+static uint32_t
+attr_of_image(Image *image, const char *key)
+{
+	uint32_t n;
+	const AttrColumn *attrs = image_attrs(image, LEVEL_SPAN, &n);
+
+	for (uint32_t k = 0; k < n; k++)
+		if (str_eq(attrs[k].key, str_lit(key)))
+			return k;
+	return UINT32_MAX;
+}
+
+/* How many vectors may have it. */
+static uint32_t
+vectors_of(Image *image, uint32_t attr, const char *format, uint32_t i)
+{
+	char text[40];
+	uint32_t n = 0;
+
+	snprintf(text, sizeof(text), format, i);
+	for (uint32_t v = 0; v < image_summary(image)->nvectors; v++)
+		n += image_maybe_string(image, LEVEL_SPAN, LOAD_ATTR, attr, v, str_lit(text),
+								codec_hash64(text, strlen(text)));
+	return n;
+}
+
+static void
+test_filters(void)
+{
+	Arena *arena = arena_create(NULL, 0);
+	Batch *b = sorted(arena, session_spans(arena));
+	Memory m;
+	ImageSummary summary;
+	Image *image;
+	uint32_t session, colour, there = 0, elsewhere = 0, absent = 0;
+	uint64_t opened;
+	Buf out;
+
+	buf_init(&out, arena, 0);
+	image_encode_as(b, CODEC_SMALL, 90, false, &out, &summary);
+	if (setjmp(m.escape) != 0)
+	{
+		ok(false, "%s", m.what);
+		return;
+	}
+	image = open_memory(&m, out.p, out.len, arena);
+	session = attr_of_image(image, "session");
+	colour = attr_of_image(image, "colour");
+	ok(summary.nvectors == 3 * FILTER_TRACES / 90, "vectors of 30 traces");
+	ok(image_has_filter(image, LEVEL_SPAN, LOAD_ATTR, session) &&
+		   !image_has_filter(image, LEVEL_SPAN, LOAD_ATTR, colour) &&
+		   !image_has_filter(image, LEVEL_SPAN, LOAD_COLUMN, SC_NAME),
+	   "many strings of few vectors have a filter, others do not");
+	opened = image_counters(image).blocks_read;
+	for (uint32_t i = 0; i < FILTER_TRACES; i++)
+	{
+		uint32_t n = vectors_of(image, session, "session %u", i);
+
+		there += n > 0;
+		elsewhere += n - 1;
+		absent += vectors_of(image, session, "nobody %u", i);
+	}
+	is_i64(there, FILTER_TRACES, "every value is found");
+	ok(elsewhere < 30 * FILTER_TRACES / 10 && absent < 30 * FILTER_TRACES / 10,
+	   "%u and %u of 27000 vectors named without need", elsewhere, absent);
+	is_i64(vectors_of(image, colour, "colour %u", 9), summary.nvectors, "without a filter any vector may");
+	is_i64(image_counters(image).blocks_read - opened, 0, "no block was read");
+	image_check(image, arena);
+	arena_destroy(arena);
+}
+
 /* What tempo says about how a column is stored. */
 static void
 test_leaf_info(void)
@@ -917,6 +1020,7 @@ main(void)
 	test_heavy_rows();
 	test_sizes();
 	test_projection();
+	test_filters();
 	test_leaf_info();
 	test_finding();
 	test_versions();

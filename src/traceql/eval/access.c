@@ -30,25 +30,33 @@ cell_str(const Column *column, uint32_t i)
 /* ---- dictionaries ---- */
 
 void
-dict_cache_use(TraceqlRun *run, DictCache *cache, const Column *column, bool values)
+dict_cache_for(TraceqlRun *run, DictCache *cache, uint64_t source, const Str *dict, uint32_t ndict,
+			   bool values)
 {
-	bool same = cache->source == run->unit.source && cache->dict == column->dict &&
-				cache->ndict == column->ndict && column->dict_shared;
-
-	if (same)
-		return;
-	if (cache->cap < column->ndict)
+	if (cache->cap < ndict)
 	{
-		cache->cap = column->ndict > 2 * cache->cap ? column->ndict : 2 * cache->cap;
+		cache->cap = ndict > 2 * cache->cap ? ndict : 2 * cache->cap;
 		cache->state = arena_alloc(run->arena, cache->cap);
 		if (values)
 			cache->values = arena_alloc(run->arena, cache->cap * sizeof(EvalValue));
+		cache->source = 0;
 	}
-	if (column->ndict)
-		memset(cache->state, 0, column->ndict);
-	cache->source = run->unit.source;
-	cache->dict = column->dict;
-	cache->ndict = column->ndict;
+	if (cache->source == source && cache->dict == dict && cache->ndict == ndict)
+		return;
+	if (ndict)
+		memset(cache->state, 0, ndict);
+	cache->source = source;
+	cache->dict = dict;
+	cache->ndict = ndict;
+}
+
+void
+dict_cache_use(TraceqlRun *run, DictCache *cache, const Column *column, bool values)
+{
+	/* A dictionary of the unit's own may stand where the last unit had another one. */
+	uint64_t source = column->dict_shared ? run->unit.source : UINT64_MAX - run->unit.number;
+
+	dict_cache_for(run, cache, source, column->dict, column->ndict, values);
 }
 
 Column *
@@ -57,8 +65,8 @@ slot_entries(TraceqlRun *run, const Slot *slot)
 	return batch_column(run->unit.batch, LEVEL_SPAN, slot->kind == SLOT_SCOPE ? SC_SCOPE : SC_RESOURCE);
 }
 
-static EvalValue
-entry_value(const Slot *slot, Str attributes)
+EvalValue
+slot_entry_parse(const Slot *slot, Str attributes)
 {
 	EvalValue out = {.type = EVAL_NIL};
 	Value v;
@@ -78,7 +86,7 @@ EvalValue
 slot_entry_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_t row)
 {
 	if (column->nulls && column->nulls[row])
-		return entry_value(slot, str_of(NULL, 0));
+		return slot_entry_parse(slot, str_of(NULL, 0));
 	return slot_code_value(run, slot, column, column->codes[row]);
 }
 
@@ -90,7 +98,7 @@ slot_code_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_
 	dict_cache_use(run, cache, column, true);
 	if (!cache->state[code])
 	{
-		cache->values[code] = entry_value(slot, column->dict[code]);
+		cache->values[code] = slot_entry_parse(slot, column->dict[code]);
 		cache->state[code] = 1;
 	}
 	return cache->values[code];

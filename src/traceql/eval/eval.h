@@ -19,7 +19,7 @@
 #ifndef TEMPO_TRACEQL_EVAL_H
 #define TEMPO_TRACEQL_EVAL_H
 
-#include "span/batch.h"
+#include "store/image.h"
 #include "traceql/lang/ast.h"
 
 /* Types of values during evaluation: those of literals, and two that only data has. */
@@ -228,6 +228,11 @@ extern void traceql_run_unit(TraceqlRun *run, const TraceqlUnit *unit, Arena *sc
  */
 extern void traceql_run_need(TraceqlRun *run, Batch *batch, uint64_t source, const uint8_t *mask,
 							 uint32_t *bits, Arena *scratch);
+/*
+ * Which conditions some row of a vector may satisfy, as bits of facts.need, by what its image tells without
+ * reading blocks. source is that of units of the image.
+ */
+extern uint32_t traceql_run_may(TraceqlRun *run, Image *image, uint64_t source, uint32_t v);
 extern const TraceqlCounters *traceql_run_counters(const TraceqlRun *run);
 
 /* ---- span by span ---- */

@@ -214,6 +214,7 @@ typedef struct Unit
 {
 	Batch *batch;
 	uint64_t source;
+	uint64_t number; /* counts units */
 	uint32_t nrows;
 	uint32_t ntraces;
 	const uint32_t *first; /* trace_first */
@@ -238,7 +239,9 @@ struct TraceqlRun
 	DictCache *decisions; /* per node: TRI_* + 1 */
 	DictCache *entries;   /* per slot: values of resource and scope attributes, state 1 */
 	KeyMap *keys;         /* per slot */
+	struct NodeMay *may;  /* per node; see prune.c */
 	Unit unit;
+	uint64_t units;
 	uint32_t ticks;
 };
 
@@ -336,6 +339,9 @@ extern const uint32_t *unit_trace_of(TraceqlRun *run);
 extern Str cell_str(const Column *column, uint32_t i);
 /* Ready the cache for a dictionary: what was known is kept when it is the same one. */
 extern void dict_cache_use(TraceqlRun *run, DictCache *cache, const Column *column, bool values);
+/* The same for a dictionary of an image that is not one of the unit at hand. */
+extern void dict_cache_for(TraceqlRun *run, DictCache *cache, uint64_t source, const Str *dict,
+						   uint32_t ndict, bool values);
 /* The level a slot's custom attributes are at. */
 extern Level slot_level(const Slot *slot);
 extern SlotState *slot_keys(TraceqlRun *run, const Slot *slot);
@@ -348,6 +354,8 @@ extern Column *slot_entries(TraceqlRun *run, const Slot *slot);
 extern EvalValue slot_entry_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_t row);
 /* The same by code of the column's dictionary. */
 extern EvalValue slot_code_value(TraceqlRun *run, const Slot *slot, const Column *column, uint32_t code);
+/* What an entry says of a slot's attribute. */
+extern EvalValue slot_entry_parse(const Slot *slot, Str attributes);
 /* traceDuration, rootName, rootServiceName, trace:id */
 extern bool slot_of_trace(const Slot *slot);
 extern EvalValue slot_trace_value(TraceqlRun *run, const Slot *slot, uint32_t trace);
@@ -375,6 +383,16 @@ extern uint8_t node_truth(TraceqlRun *run, const Node *node, Binding at);
 extern void vector_truth(TraceqlRun *run, const Node *node, const uint8_t *mask, uint8_t *out);
 /* Same for a comparison of a slot with a literal, or = nil, != nil; false: not one of those it knows. */
 extern bool leaf_truth(TraceqlRun *run, const Node *node, const uint8_t *mask, uint8_t *out);
+
+/* Truth of a comparison of a slot with a literal, or = nil, != nil, for a value of the slot. */
+extern uint8_t leaf_decide(const Node *node, const EvalValue *v);
+/* Can a column of this type hold a value that a strict comparison with the literal sees? */
+extern bool leaf_type_seen(uint8_t column, uint8_t literal);
+
+/* ---- prune.c ---- */
+
+/* Room for what is known of so many nodes. */
+extern struct NodeMay *prune_nodes(Arena *arena, uint32_t n);
 
 /* ---- filter.c ---- */
 

@@ -42,8 +42,8 @@ compare_f64(TraceqlOp op, const double *v, uint32_t n, double k, uint8_t *out)
 	}
 }
 
-static uint8_t
-decide(const Node *node, const EvalValue *v)
+uint8_t
+leaf_decide(const Node *node, const EvalValue *v)
 {
 	if (node->kind == NODE_COMPARE)
 		return eval_compare(node->op, v, &node->right->value, node->regex, node->strict);
@@ -75,7 +75,7 @@ leaf_enum(TraceqlRun *run, const Node *node, SpanCol col, EvalType type, int64_t
 	{
 		EvalValue value = {.type = type, .i = i};
 
-		table[i] = decide(node, &value);
+		table[i] = leaf_decide(node, &value);
 	}
 	for (uint32_t r = 0; r < run->unit.nrows; r++)
 		out[r] = table[v[r] < 0 || v[r] > last ? 0 : v[r]];
@@ -89,7 +89,7 @@ leaf_strings(TraceqlRun *run, const Node *node, SpanCol col, const uint8_t *mask
 	Column *column = batch_column(run->unit.batch, LEVEL_SPAN, col);
 	DictCache *cache = &run->decisions[node->id];
 	EvalValue empty = {.type = EVAL_STRING, .s = {"", 0}};
-	uint8_t of_null = decide(node, &empty);
+	uint8_t of_null = leaf_decide(node, &empty);
 
 	dict_cache_use(run, cache, column, false);
 	for (uint32_t r = 0; r < run->unit.nrows; r++)
@@ -106,7 +106,7 @@ leaf_strings(TraceqlRun *run, const Node *node, SpanCol col, const uint8_t *mask
 			{
 				EvalValue v = {.type = EVAL_STRING, .s = column->dict[code]};
 
-				cache->state[code] = decide(node, &v) + 1;
+				cache->state[code] = leaf_decide(node, &v) + 1;
 			}
 			out[r] = cache->state[code] - 1;
 		}
@@ -132,7 +132,7 @@ leaf_entries(TraceqlRun *run, const Node *node, const Slot *slot, const uint8_t 
 		{
 			EvalValue v = slot_entry_value(run, slot, column, r);
 
-			out[r] = decide(node, &v);
+			out[r] = leaf_decide(node, &v);
 			if (!null)
 				cache->state[code] = out[r] + 1;
 		}
@@ -156,20 +156,21 @@ decide_values(TraceqlRun *run, const Node *node, const AttrColumn *column, uint8
 		compare_f64(node->op, (const double *) column->values.i64, n, k->d, truth);
 	else if (column->values.kind == COL_BYTES)
 	{
-		uint8_t *known = arena_alloc0(run->scratch, column->values.ndict + 1);
+		DictCache *cache = &run->decisions[node->id];
 
+		dict_cache_use(run, cache, &column->values, false);
 		for (uint32_t i = 0; i < n; i++)
 		{
 			uint32_t code = column->values.codes[i];
 
-			if (!known[code])
+			if (!cache->state[code])
 			{
 				Value v = attr_value(column, i);
 				EvalValue value = eval_from_value(&v);
 
-				known[code] = decide(node, &value) + 1;
+				cache->state[code] = leaf_decide(node, &value) + 1;
 			}
-			truth[i] = known[code] - 1;
+			truth[i] = cache->state[code] - 1;
 		}
 	}
 	else
@@ -179,14 +180,13 @@ decide_values(TraceqlRun *run, const Node *node, const AttrColumn *column, uint8
 			Value v = attr_value(column, i);
 			EvalValue value = eval_from_value(&v);
 
-			truth[i] = decide(node, &value);
+			truth[i] = leaf_decide(node, &value);
 		}
 	}
 }
 
-/* Can a column of this type hold a value that a strict comparison with the literal sees? */
-static bool
-type_seen(uint8_t column, uint8_t literal)
+bool
+leaf_type_seen(uint8_t column, uint8_t literal)
 {
 	switch (literal)
 	{
@@ -230,7 +230,7 @@ attr_compare(TraceqlRun *run, const Node *node, const Slot *slot, uint8_t *out)
 		AttrColumn *column;
 		uint8_t *truth;
 
-		if (!type_seen(set->columns[index].type, node->right->value.type))
+		if (!leaf_type_seen(set->columns[index].type, node->right->value.type))
 			continue;
 		column = batch_attr_column(run->unit.batch, LEVEL_SPAN, index);
 		truth = arena_alloc(run->scratch, column->values.n + 1);
@@ -297,7 +297,7 @@ leaf_nil(TraceqlRun *run, const Node *node, const Slot *slot, const uint8_t *mas
 		{
 			EvalValue v = slot_level_value(run, slot, r);
 
-			out[r] = decide(node, &v);
+			out[r] = leaf_decide(node, &v);
 		}
 		else
 			out[r] = node->kind == NODE_NOT_NIL && type != VALUE_EMPTY && type != VALUE_BYTES &&
@@ -321,7 +321,7 @@ leaf_trace(TraceqlRun *run, const Node *node, const Slot *slot, const uint8_t *m
 			continue;
 		run_tick(run);
 		v = slot_trace_value(run, slot, t);
-		memset(out + unit->first[t], decide(node, &v), n);
+		memset(out + unit->first[t], leaf_decide(node, &v), n);
 	}
 }
 

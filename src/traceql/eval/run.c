@@ -63,6 +63,7 @@ traceql_run_begin(TraceqlPlan *plan, const TraceqlOptions *options, const Traceq
 	run->arena = arena;
 	run->decisions = arena_alloc0(arena, (plan->nnodes + 1) * sizeof(DictCache));
 	run->entries = arena_alloc0(arena, (plan->nslots + 1) * sizeof(DictCache));
+	run->may = prune_nodes(arena, plan->nnodes);
 	run->keys = arena_alloc0(arena, (plan->nslots + 1) * sizeof(KeyMap));
 	return run;
 }
@@ -81,6 +82,7 @@ unit_begin(TraceqlRun *run, Batch *batch, uint64_t source)
 	memset(unit, 0, sizeof(*unit));
 	unit->batch = batch;
 	unit->source = source;
+	unit->number = ++run->units;
 	unit->nrows = batch_nrows(batch);
 	unit->ntraces = batch->level[LEVEL_TRACE].nrows;
 	unit->first = batch->trace_first;
