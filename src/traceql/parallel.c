@@ -208,7 +208,12 @@ parallel_begin(Source *source, Reader *reader, const ParallelJob *job)
 	if (!p && nworkers > 0)
 		p = start(source, reader, job, nworkers);
 	if (p && !job->whole)
+	{
 		reader_share(reader, p->deal);
+		/* Workers all answer or the query fails; helpers may not come. */
+		if (p->pcxt && !parallel_leader_participation)
+			reader_leave(reader);
+	}
 	return p;
 }
 

@@ -406,6 +406,18 @@ reader_share(Reader *reader, ReaderDeal *deal)
 	reader->deal = deal;
 }
 
+static bool
+always(void)
+{
+	return true;
+}
+
+void
+reader_leave(Reader *reader)
+{
+	reader->stop = always;
+}
+
 void
 reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere, bool (*stop)(void))
 {

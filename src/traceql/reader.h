@@ -90,6 +90,8 @@ extern const SplitSet *reader_prepare(Reader *reader);
 extern Size reader_deal_size(const Reader *reader);
 extern void reader_deal_init(const Reader *reader, ReaderDeal *deal);
 extern void reader_share(Reader *reader, ReaderDeal *deal);
+/* Leave what is dealt to the others: only split traces are read. */
+extern void reader_leave(Reader *reader);
 extern void reader_follow(Reader *reader, ReaderDeal *deal, const SplitSet *elsewhere, bool (*stop)(void));
 /* Rows in images that are wanted. */
 extern uint64 reader_rows(const Reader *reader);

@@ -75,6 +75,7 @@ random_layout(void)
 					.hidden = chance(12) ? 1 + rnd(5) : 0,
 					.tenants = chance(12),
 					.parallel = chance(15),
+					.leader = chance(30),
 					.plain = chance(10)};
 }
 
@@ -115,6 +116,7 @@ settings(const Layout *layout)
 	out_fmt(
 		&sql,
 		"SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; ");
+	out_fmt(&sql, "SET parallel_leader_participation = %s; ", layout->leader ? "on" : "off");
 	out_fmt(&sql, "SET tempo.enable_traceql_scan = %s; ", layout->plain ? "off" : "on");
 	out_fmt(&sql, "DROP POLICY IF EXISTS random_policy ON tempo.spans; ");
 	if (layout->hidden)
@@ -151,5 +153,6 @@ layout_print(const Layout *layout)
 	printf("  layout: %s%s%s%s%s%s\n", merges[layout->merges],
 		   layout->deleted ? layout->settled ? ", some deleted and merged again" : ", some deleted" : "",
 		   layout->hidden ? ", some hidden" : "", layout->tenants ? ", two tenants" : "",
-		   layout->parallel ? ", parallel" : "", layout->plain ? ", as a function" : "");
+		   layout->parallel ? layout->leader ? ", parallel" : ", parallel without leader" : "",
+		   layout->plain ? ", as a function" : "");
 }

@@ -16,7 +16,8 @@ typedef struct Layout
 	int hidden;   /* and on those that a policy hides from the role that asks; 0: none */
 	bool tenants; /* two of them share the requests, and one is asked about */
 	bool parallel;
-	bool plain; /* traceql() as an ordinary function */
+	bool leader; /* takes part in what it has started workers for */
+	bool plain;  /* traceql() as an ordinary function */
 } Layout;
 
 /* Once a run: the role that policies apply to. */
