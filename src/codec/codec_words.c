@@ -32,34 +32,33 @@ typedef struct Counter
 	Arena *arena;
 } Counter;
 
-#define HEX_NONE 16 /* the value of what is no hexadecimal digit in lower case */
+#define BYTES(c) (UINT64_C(0x0101010101010101) * (c))
 
-static inline unsigned
-hex_digit(uint8_t c)
+/* Eight hexadecimal digits in lower case, the first in the lowest byte; anything else sets bits of bad. */
+static inline uint32_t
+read_digits(uint64_t x, uint64_t *bad)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10u : HEX_NONE;
+	uint64_t v = (x & BYTES(15)) + (x >> 6 & BYTES(1)) * 9;
+
+	/* writing them out again has to give the same text */
+	*bad |= (v & BYTES(0xF0)) | (x ^ (v + BYTES('0') + ((v + BYTES(6)) >> 4 & BYTES(1)) * ('a' - '0' - 10)));
+	v = (v << 4 | v >> 8) & UINT64_C(0x00FF00FF00FF00FF);
+	v = (v | v >> 8) & UINT64_C(0x0000FFFF0000FFFF);
+	return __builtin_bswap32((uint32_t) (v | v >> 16));
 }
 
 bool
 uuid_read(const uint8_t *p, const uint8_t *end, uint64_t half[2])
 {
-	unsigned digits = 0, bad = 0;
+	uint64_t bad = 0;
 
 	if (end - p < UUID_TEXT || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
 		return false;
-	half[0] = half[1] = 0;
-	for (unsigned i = 0; i < UUID_TEXT; i++)
-	{
-		unsigned h;
-
-		if (i == 8 || i == 13 || i == 18 || i == 23)
-			continue;
-		h = hex_digit(p[i]);
-		bad |= h;
-		half[digits / 16] = half[digits / 16] << 4 | (h & 15);
-		digits++;
-	}
-	return (bad & HEX_NONE) == 0;
+	half[0] = (uint64_t) read_digits(load64(p), &bad) << 32;
+	half[0] |= read_digits(load32(p + 9) | (uint64_t) load32(p + 14) << 32, &bad);
+	half[1] = (uint64_t) read_digits(load32(p + 19) | (uint64_t) load32(p + 24) << 32, &bad) << 32;
+	half[1] |= read_digits(load64(p + 28), &bad);
+	return bad == 0;
 }
 
 static inline uint32_t

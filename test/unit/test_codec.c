@@ -536,6 +536,37 @@ words_round_trip(const Str *v, uint32_t n, const CodecWords *words, size_t *with
 	return same && refused == (*with < *without);
 }
 
+/* Every byte at every place of a uuid: only digits in lower case are taken, and read for what they are. */
+static void
+test_uuid_read(void)
+{
+	static const char uuid[] = "0f3a9b7c-1234-4abc-9def-00ff11ee22dd";
+	char text[UUID_TEXT], back[40];
+	uint32_t wrong = 0;
+
+	for (int at = 0; at < UUID_TEXT; at++)
+		for (int c = 0; c < 256; c++)
+		{
+			uint64_t half[2];
+			bool dash = uuid[at] == '-';
+			bool want = dash ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+			uint8_t *p;
+
+			memcpy(text, uuid, UUID_TEXT);
+			text[at] = (char) c;
+			p = exact_copy((const uint8_t *) text, UUID_TEXT);
+			wrong += uuid_read(p, p + UUID_TEXT, half) != want;
+			free(p);
+			if (!want)
+				continue;
+			snprintf(back, sizeof(back), "%08x-%04x-%04x-%04x-%012" PRIx64, (unsigned) (half[0] >> 32),
+					 (unsigned) (half[0] >> 16 & 0xffff), (unsigned) (half[0] & 0xffff),
+					 (unsigned) (half[1] >> 48), half[1] & UINT64_C(0xffffffffffff));
+			wrong += memcmp(back, text, UUID_TEXT) != 0;
+		}
+	is_i64(wrong, 0, "uuids are read, and nothing else is");
+}
+
 static void
 test_words(void)
 {
@@ -774,6 +805,7 @@ main(void)
 	test_narrow_overflow();
 	test_fixed();
 	test_strings();
+	test_uuid_read();
 	test_words();
 	test_damage();
 	test_hashes();
