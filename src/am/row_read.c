@@ -277,7 +277,8 @@ static bool
 has_wanted(RowReader *r, uint32 row)
 {
 	const AttrSet *set = r->batch->level[LEVEL_SPAN].attrs;
-	const AttrShape *shape = &set->shapes[batch_shapes(r->batch, LEVEL_SPAN)[row]];
+	const uint32 *shapes = batch_shapes(r->batch, LEVEL_SPAN);
+	const AttrShape *shape = &set->shapes[shapes[row]];
 
 	for (uint32 i = 0; i < shape->n; i++)
 		if (r->wanted[shape->columns[i]])

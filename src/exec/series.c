@@ -269,11 +269,12 @@ number_entry(Series *s, SeriesPart *part, int64 v)
 static int8 *
 first_parts(Series *s)
 {
-	AttrSet *set = s->batch->level[LEVEL_SPAN].attrs;
+	AttrSet *set;
 	int8 *first;
 
 	if (s->nparts < 2)
 		return NULL;
+	set = batch_shape_table(s->batch, LEVEL_SPAN);
 	first = arena_alloc(s->batch->arena, (size_t) set->nshapes + 1);
 	memset(first, -1, (size_t) set->nshapes + 1);
 	for (uint32 shape = 0; shape < set->nshapes; shape++)

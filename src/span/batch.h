@@ -150,6 +150,7 @@ typedef struct AttrSet
 	uint32_t nshapes;
 	AttrShape *shapes;
 	bool shapes_shared; /* shapes is the same one in all batches of an image, and lives as long as that */
+	bool shapes_later;  /* nshapes and shapes are not there yet: batch_shape_table() */
 	uint32_t *shape;    /* code per row; NULL until loaded */
 	uint32_t nrows;
 	uint32_t nfound; /* columns whose rows were asked for one by one */
@@ -174,10 +175,11 @@ typedef enum LoadWhat
 {
 	LOAD_COLUMN,
 	LOAD_ATTR,
-	LOAD_ROWS,   /* AttrColumn.rows and nrows; may leave them to the caller */
-	LOAD_SHAPES, /* AttrSet.shape of the level */
-	LOAD_EVENTS, /* event_first */
-	LOAD_LINKS   /* link_first */
+	LOAD_ROWS,        /* AttrColumn.rows and nrows; may leave them to the caller */
+	LOAD_SHAPES,      /* AttrSet.shape of the level */
+	LOAD_SHAPE_TABLE, /* AttrSet.shapes, where they are read later */
+	LOAD_EVENTS,      /* event_first */
+	LOAD_LINKS        /* link_first */
 } LoadWhat;
 
 struct Batch
@@ -212,7 +214,9 @@ batch_column(Batch *b, Level level, uint32_t col)
 	return c;
 }
 
+/* The shape of each row; and the level's set with the table of shapes read, which this does as well. */
 extern const uint32_t *batch_shapes(Batch *b, Level level);
+extern AttrSet *batch_shape_table(Batch *b, Level level);
 extern const uint32_t *batch_event_first(Batch *b);
 extern const uint32_t *batch_link_first(Batch *b);
 /* Values loaded; index into the level's AttrSet.columns. */

@@ -18,6 +18,16 @@ batch_shapes(Batch *b, Level level)
 	return set->shape;
 }
 
+AttrSet *
+batch_shape_table(Batch *b, Level level)
+{
+	AttrSet *set = b->level[level].attrs;
+
+	if (set->shapes_later)
+		b->load(b, level, LOAD_SHAPE_TABLE, 0);
+	return set;
+}
+
 const uint32_t *
 batch_event_first(Batch *b)
 {
@@ -249,10 +259,19 @@ put_attribute(Batch *b, Level level, uint32_t column, uint32_t at, Buf *out)
 	value_write_kv(out, c->key, &v);
 }
 
+static const AttrShape *
+shape_of(Batch *b, Level level, uint32_t row)
+{
+	/* first, because it fills shapes */
+	uint32_t shape = batch_shapes(b, level)[row];
+
+	return &b->level[level].attrs->shapes[shape];
+}
+
 void
 batch_attributes(Batch *b, Level level, uint32_t row, Buf *out)
 {
-	const AttrShape *shape = &b->level[level].attrs->shapes[batch_shapes(b, level)[row]];
+	const AttrShape *shape = shape_of(b, level, row);
 	const uint32_t *at = value_positions(b, level, row);
 
 	buf_put_varint(out, shape->n);
@@ -263,7 +282,7 @@ batch_attributes(Batch *b, Level level, uint32_t row, Buf *out)
 void
 batch_some_attributes(Batch *b, Level level, uint32_t row, const uint8_t *wanted, Buf *out)
 {
-	const AttrShape *shape = &b->level[level].attrs->shapes[batch_shapes(b, level)[row]];
+	const AttrShape *shape = shape_of(b, level, row);
 	const uint32_t *at;
 	uint32_t n = 0;
 

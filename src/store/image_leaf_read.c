@@ -269,6 +269,51 @@ image_need_shapes(Image *image, Level level)
 	l->shape = shape;
 }
 
+/* Columns whose shapes are looked for one by one; who asks for more, wants all. */
+#define NAME_ALONE 4
+
+/* The shapes of each column, one list behind the other. */
+static void
+list_shapes_of_columns(Image *image, LevelLeaves *l)
+{
+	uint32_t *first = arena_alloc0(image->arena, ((size_t) l->nattrs + 2) * sizeof(uint32_t));
+	uint32_t *list, total = 0;
+
+	for (uint32_t s = 0; s < l->nshapes; s++)
+		for (uint32_t j = 0; j < l->shape[s].n; j++)
+			first[l->shape[s].columns[j] + 2]++;
+	for (uint32_t k = 0; k < l->nattrs; k++)
+		first[k + 2] = total += first[k + 2];
+	list = arena_alloc(image->arena, ((size_t) total + 1) * sizeof(uint32_t));
+	for (uint32_t s = 0; s < l->nshapes; s++)
+		for (uint32_t j = 0; j < l->shape[s].n; j++)
+			list[first[l->shape[s].columns[j] + 1]++] = s;
+	l->naming_first = first;
+	l->naming_list = list;
+}
+
+static void
+find_shapes_naming(Image *image, LevelLeaves *l, uint32_t attr, uint8_t *named)
+{
+	if (l->naming_first == NULL && l->named_alone++ >= NAME_ALONE)
+		list_shapes_of_columns(image, l);
+	if (l->naming_first != NULL)
+	{
+		for (uint32_t i = l->naming_first[attr]; i < l->naming_first[attr + 1]; i++)
+			named[l->naming_list[i]] = 1;
+		return;
+	}
+	for (uint32_t s = 0; s < l->nshapes; s++)
+	{
+		const uint32_t *columns = l->shape[s].columns;
+		uint8_t found = 0;
+
+		for (uint32_t j = 0; j < l->shape[s].n; j++)
+			found |= columns[j] == attr;
+		named[s] = found;
+	}
+}
+
 const uint8_t *
 image_shapes_naming(Image *image, Level level, uint32_t attr)
 {
@@ -276,12 +321,9 @@ image_shapes_naming(Image *image, Level level, uint32_t attr)
 
 	if (l->naming[attr] == NULL)
 	{
-		uint8_t *named = arena_alloc0(image->arena, (size_t) l->nshapes + 1);
-
-		for (uint32_t s = 0; s < l->nshapes; s++)
-			for (uint32_t j = 0; j < l->shape[s].n; j++)
-				named[s] |= l->shape[s].columns[j] == attr;
-		l->naming[attr] = named;
+		image_need_shapes(image, level);
+		l->naming[attr] = arena_alloc0(image->arena, (size_t) l->nshapes + 1);
+		find_shapes_naming(image, l, attr, l->naming[attr]);
 	}
 	return l->naming[attr];
 }

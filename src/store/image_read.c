@@ -21,6 +21,8 @@ leaf_at(const Vector *vec, uint32_t number)
 
 /* ---- bases ---- */
 
+static const uint32_t *shape_codes(Batch *b, Level level);
+
 /* Codes by row of the leaf that another one leans on. */
 static const uint32_t *
 base_codes(Batch *b, const Leaf *leaf)
@@ -29,10 +31,7 @@ base_codes(Batch *b, const Leaf *leaf)
 	const Leaf *base = &vec->image->leaves[leaf->base];
 
 	if (base->what == LEAF_SHAPES)
-	{
-		batch_shapes(b, base->level);
-		return vec->sets[base->level];
-	}
+		return shape_codes(b, base->level);
 	return batch_column(b, base->level, base->index)->codes;
 }
 
@@ -274,26 +273,70 @@ permute_shapes(Batch *b, Level level, const uint32_t *sets)
 	return codes;
 }
 
+/* Shape of each row as the image numbers them, whatever the order of its attributes. */
+static const uint32_t *
+shape_codes(Batch *b, Level level)
+{
+	Vector *vec = b->source;
+	Leaf *leaf = leaf_at(vec, vec->image->level[level].shapes);
+	Column c = {.kind = COL_BYTES};
+
+	if (vec->sets[level] != NULL)
+		return vec->sets[level];
+	if (leaf == NULL)
+		c.codes = arena_alloc0(vec->arena, sizeof(uint32_t));
+	else
+		decode_rows(b, leaf, b->level[level].attrs->nrows, &c);
+	vec->sets[level] = c.codes;
+	return c.codes;
+}
+
+static void
+load_shape_table(Batch *b, Level level)
+{
+	Vector *vec = b->source;
+	LevelLeaves *l = &vec->image->level[level];
+	AttrSet *set = b->level[level].attrs;
+
+	image_need_shapes(vec->image, level);
+	set->nshapes = l->nshapes;
+	set->shapes = l->shape;
+	set->shapes_later = false;
+}
+
 static void
 load_shapes(Batch *b, Level level)
 {
 	Vector *vec = b->source;
 	LevelLeaves *l = &vec->image->level[level];
 	AttrSet *set = b->level[level].attrs;
-	Leaf *leaf = leaf_at(vec, l->shapes);
-	Column c = {.kind = COL_BYTES};
 
-	if (leaf == NULL)
+	batch_shape_table(b, level);
+	shape_codes(b, level);
+	/* before the orders: they may lean on the shapes */
+	set->shape = vec->sets[level];
+	if (l->shapes != NO_LEAF && leaf_at(vec, l->orders)->mode != LEAF_ZERO)
+		set->shape = permute_shapes(b, level, vec->sets[level]);
+}
+
+/* Columns of a vector that are counted one by one; who asks for more, wants all. */
+#define COUNT_ALONE 8
+
+/* Values of each attribute column in this vector. */
+static void
+count_values(Vector *vec, Level level, uint32_t n)
+{
+	LevelLeaves *l = &vec->image->level[level];
+	uint32_t *count = arena_alloc0(vec->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
+
+	for (uint32_t i = 0; i < n && l->nshapes > 0; i++)
 	{
-		set->shape = vec->sets[level] = arena_alloc0(vec->arena, sizeof(uint32_t));
-		return;
+		const AttrShape *shape = &l->shape[vec->sets[level][i]];
+
+		for (uint32_t j = 0; j < shape->n; j++)
+			count[shape->columns[j]]++;
 	}
-	decode_rows(b, leaf, set->nrows, &c);
-	vec->sets[level] = c.codes;
-	/* before set->shape is there: orders may lean on the shapes */
-	set->shape = c.codes;
-	if (leaf_at(vec, l->orders)->mode != LEAF_ZERO)
-		set->shape = permute_shapes(b, level, c.codes);
+	vec->attr_n[level] = count;
 }
 
 /* Values of an attribute column in this vector. */
@@ -302,19 +345,19 @@ attr_values(Batch *b, Level level, uint32_t index)
 {
 	Vector *vec = b->source;
 	LevelLeaves *l = &vec->image->level[level];
-	uint32_t n = b->level[level].attrs->nrows;
-	uint32_t *uses;
+	uint32_t n = b->level[level].attrs->nrows, count = 0;
+	const uint8_t *named;
 
-	if (vec->attr_n[level] != NULL)
-		return vec->attr_n[level][index];
 	batch_shapes(b, level);
-	uses = arena_alloc0(vec->arena, ((size_t) l->nshapes + 1) * sizeof(uint32_t));
-	vec->attr_n[level] = arena_alloc0(vec->arena, ((size_t) l->nattrs + 1) * sizeof(uint32_t));
-	for (uint32_t i = 0; i < n && l->nshapes > 0; i++)
-		uses[vec->sets[level][i]]++;
-	for (uint32_t s = 0; s < l->nshapes; s++)
-		for (uint32_t j = 0; uses[s] > 0 && j < l->shape[s].n; j++)
-			vec->attr_n[level][l->shape[s].columns[j]] += uses[s];
+	if (vec->attr_n[level] == NULL && vec->attrs_counted[level]++ < COUNT_ALONE)
+	{
+		named = image_shapes_naming(vec->image, level, index);
+		for (uint32_t i = 0; i < n && l->nshapes > 0; i++)
+			count += named[vec->sets[level][i]];
+		return count;
+	}
+	if (vec->attr_n[level] == NULL)
+		count_values(vec, level, n);
 	return vec->attr_n[level][index];
 }
 
@@ -555,6 +598,7 @@ load(Batch *b, Level level, LoadWhat what, uint32_t which)
 		case LOAD_ATTR: load_attr(b, level, which); break;
 		case LOAD_ROWS: fill_rows(b, level, which); break;
 		case LOAD_SHAPES: load_shapes(b, level); break;
+		case LOAD_SHAPE_TABLE: load_shape_table(b, level); break;
 		case LOAD_EVENTS:
 			b->event_first = load_firsts(b, vec->image->event_counts, batch_nrows(b),
 										 vector_rows(vec, LEVEL_EVENT), "number of events");
@@ -572,14 +616,11 @@ make_attr_set(Vector *vec, Level level)
 	LevelLeaves *l = &vec->image->level[level];
 	AttrSet *set = arena_alloc0(vec->arena, sizeof(AttrSet));
 
-	image_need_shapes(vec->image, level);
 	set->ncolumns = l->nattrs;
 	set->columns = arena_alloc(vec->arena, ((size_t) l->nattrs + 1) * sizeof(AttrColumn));
 	if (l->nattrs)
 		memcpy(set->columns, l->attrs, l->nattrs * sizeof(AttrColumn));
-	set->nshapes = l->nshapes;
-	set->shapes = l->shape;
-	set->shapes_shared = true;
+	set->shapes_later = set->shapes_shared = true;
 	set->nrows = vector_rows(vec, level);
 	return set;
 }

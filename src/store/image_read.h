@@ -33,6 +33,8 @@ typedef struct LevelLeaves
 	uint32_t nshapes;
 	AttrShape *shape; /* NULL until loaded */
 	uint8_t **naming; /* by attribute column: by shape, does it name the column? NULL until asked for */
+	uint32_t named_alone;
+	uint32_t *naming_first, *naming_list; /* shapes of each column: places in the list; NULL until many ask */
 } LevelLeaves;
 
 struct Image
@@ -64,7 +66,8 @@ typedef struct Vector
 	uint32_t v;
 	Arena *arena;
 	uint32_t *attr_n[NLEVELS]; /* values of each attribute column in this vector; with the shapes */
-	uint32_t *sets[NLEVELS];   /* shape of each row in the image's table, whatever its order */
+	uint32_t attrs_counted[NLEVELS];
+	uint32_t *sets[NLEVELS]; /* shape of each row in the image's table, whatever its order */
 	int64_t *parent_refs;
 	bool overflow_done[NLEVELS];
 } Vector;

@@ -198,8 +198,8 @@ image_write_shapes(Writer *w, Level level)
 	int64_t *order;
 	Buf part;
 
-	image_code_bytes(batch_shapes(w->b, level), n, NULL, set->nshapes, w->effort == CODEC_SMALL, w->arena,
-					 &shapes);
+	batch_shapes(w->b, level);
+	image_code_bytes(set->shape, n, NULL, set->nshapes, w->effort == CODEC_SMALL, w->arena, &shapes);
 	w->shapes[level] = shapes;
 	order_columns(w, level, set, &shapes);
 	order = split_orders(w, set, &shapes);

@@ -134,49 +134,62 @@ keymap_columns(TraceqlRun *run, KeyMap *map, const AttrSet *set, Str key)
 	}
 }
 
-static int32_t
-first_of_shape(const KeyMap *map, const AttrShape *shape)
+/* For one column: which shapes name it. */
+static void
+keymap_one(KeyMap *map, const AttrSet *set)
 {
-	for (uint32_t i = 0; i < shape->n; i++)
-		for (uint32_t k = 0; k < map->ncolumns; k++)
-			if (shape->columns[i] == map->columns[k])
-				return (int32_t) k;
-	return -1;
+	uint32_t column = map->columns[0];
+
+	for (uint32_t s = 0; s < set->nshapes; s++)
+	{
+		const uint32_t *columns = set->shapes[s].columns;
+		uint8_t found = 0;
+
+		for (uint32_t i = 0; i < set->shapes[s].n; i++)
+			found |= columns[i] == column;
+		map->named[s] = found;
+		map->first[s] = found - 1;
+	}
 }
 
-/* Which shapes name which of the key's columns. */
+/* Which shapes name which of the key's columns, and which of them first. */
 static void
-keymap_named(TraceqlRun *run, KeyMap *map, const AttrSet *set)
+keymap_several(KeyMap *map, const AttrSet *set)
 {
-	uint64_t n = (uint64_t) set->nshapes * map->ncolumns;
-
-	if (map->cap_named < n)
-	{
-		map->cap_named = (uint32_t) (n > 2 * (uint64_t) map->cap_named ? n : 2 * (uint64_t) map->cap_named);
-		map->named = arena_alloc(run->arena, map->cap_named);
-	}
-	memset(map->named, 0, n);
+	memset(map->named, 0, (size_t) set->nshapes * map->ncolumns);
 	for (uint32_t s = 0; s < set->nshapes; s++)
+	{
+		map->first[s] = -1;
 		for (uint32_t i = 0; i < set->shapes[s].n; i++)
 			for (uint32_t k = 0; k < map->ncolumns; k++)
 				if (set->shapes[s].columns[i] == map->columns[k])
-					map->named[s * map->ncolumns + k] = 1;
+				{
+					map->named[(size_t) s * map->ncolumns + k] = 1;
+					if (map->first[s] < 0)
+						map->first[s] = (int32_t) k;
+				}
+	}
 }
 
 static void
 keymap_shapes(TraceqlRun *run, KeyMap *map, const AttrSet *set)
 {
+	uint64_t n = (uint64_t) set->nshapes * map->ncolumns;
+
 	if (map->cap_shapes < set->nshapes)
 	{
 		map->cap_shapes = set->nshapes > 2 * map->cap_shapes ? set->nshapes : 2 * map->cap_shapes;
 		map->first = arena_alloc(run->arena, map->cap_shapes * sizeof(int32_t));
 	}
-	if (map->ncolumns)
+	if (map->cap_named < n)
 	{
-		for (uint32_t s = 0; s < set->nshapes; s++)
-			map->first[s] = first_of_shape(map, &set->shapes[s]);
-		keymap_named(run, map, set);
+		map->cap_named = (uint32_t) (n > 2 * (uint64_t) map->cap_named ? n : 2 * (uint64_t) map->cap_named);
+		map->named = arena_alloc(run->arena, map->cap_named);
 	}
+	if (map->ncolumns == 1)
+		keymap_one(map, set);
+	else if (map->ncolumns > 1)
+		keymap_several(map, set);
 }
 
 SlotState *
@@ -195,12 +208,18 @@ slot_keys(TraceqlRun *run, const Slot *slot)
 	if (slot->link)
 		(void) batch_link_first(batch);
 	set = batch->level[slot_level(slot)].attrs;
-	if (map->source != run->unit.source || map->shapes != set->shapes || map->nshapes != set->nshapes ||
-		run->unit.source == 0 || !set->shapes_shared)
+	if (map->source != run->unit.source || run->unit.source == 0)
 	{
 		keymap_columns(run, map, set, slot->key);
-		keymap_shapes(run, map, set);
+		map->shapes = NULL;
 		map->source = run->unit.source;
+	}
+	/* with the shapes of the rows, because rows may bring shapes of their own */
+	if (map->ncolumns)
+		batch_shapes(batch, slot_level(slot));
+	if (map->ncolumns && (map->shapes != set->shapes || map->nshapes != set->nshapes || !set->shapes_shared))
+	{
+		keymap_shapes(run, map, set);
 		map->shapes = set->shapes;
 		map->nshapes = set->nshapes;
 	}
