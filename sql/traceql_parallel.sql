@@ -26,15 +26,15 @@ INSERT INTO q VALUES
  (9, '{} | count() > 4 | count_over_time() by (rootName)'), (10, '({ status = error } | rate()) / ({} | rate())'),
  (11, '{ span.who =~ "user 1.*" } | count_over_time() by (name) | topk(2)'), (12, '{} | compare({ status = error }, 5)'),
  (13, '{} | max_over_time(traceDuration) by (status)'), (14, '{} | count_over_time() by (rootServiceName)');
-CREATE FUNCTION answer(workers int) RETURNS TABLE (n int, "time" timestamptz, series text, value numeric)
+CREATE FUNCTION answer(workers int, every int, n_from int) RETURNS TABLE (n int, "time" timestamptz, series text, value numeric)
 LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('max_parallel_workers_per_gather', workers::text, false);
 	RETURN QUERY SELECT q.n, m.time, m.series, round(m.value::numeric, 9)
-		FROM q, traceql_metrics(q.query, '2021-10-01 23:50:00', '2021-10-02 00:20:00', '5 min', 'p-shop') m;
+		FROM q, traceql_metrics(q.query, '2021-10-01 23:50:00', '2021-10-02 00:20:00', '5 min', 'p-shop') m WHERE q.n >= n_from AND (q.n - n_from) % every = 0;
 END $$;
-CREATE FUNCTION differences() RETURNS TABLE (what text, rows bigint) LANGUAGE sql AS $$
-WITH alone AS MATERIALIZED (SELECT * FROM answer(0)), together AS MATERIALIZED (SELECT * FROM answer(2))
+CREATE FUNCTION differences(every int DEFAULT 1, n_from int DEFAULT 1) RETURNS TABLE (what text, rows bigint) LANGUAGE sql AS $$
+WITH alone AS MATERIALIZED (SELECT * FROM answer(0, every, n_from)), together AS MATERIALIZED (SELECT * FROM answer(2, every, n_from))
 SELECT 'alone', count(*) FROM alone UNION ALL SELECT 'queries', count(DISTINCT n) FROM alone
 UNION ALL SELECT 'only alone', count(*) FROM (TABLE alone EXCEPT ALL TABLE together) a
 UNION ALL SELECT 'only together', count(*) FROM (TABLE together EXCEPT ALL TABLE alone) b $$;
@@ -46,14 +46,14 @@ CALL add_spans('{3}', 300);
 SELECT * FROM differences();
 -- one segment a partition
 SELECT tempo_merge() > 0 AS merged;
-SELECT * FROM differences();
+SELECT * FROM differences(2, 2);
 -- traces in segments and batches, then in several segments
 CALL add_spans('{4}', 600);
 CALL add_spans('{3}', 600);
 SELECT * FROM differences();
 SELECT tempo_merge() > 0 AS merged;
 CALL add_spans('{5}', 500);
-SELECT * FROM differences();
+SELECT * FROM differences(2, 1);
 
 -- row-level security
 CREATE ROLE tempo_parallel_reader;
@@ -62,7 +62,7 @@ GRANT SELECT ON tempo.spans, q TO tempo_parallel_reader;
 ALTER TABLE tempo.spans ENABLE ROW LEVEL SECURITY;
 CREATE POLICY errors_only ON tempo.spans FOR SELECT TO tempo_parallel_reader USING (status <> 'ok');
 SET ROLE tempo_parallel_reader;
-SELECT * FROM differences();
+SELECT * FROM differences(4, 4);
 RESET ROLE;
 ALTER TABLE tempo.spans DISABLE ROW LEVEL SECURITY;
 DROP POLICY errors_only ON tempo.spans;

@@ -31,7 +31,7 @@ RETURNS TABLE (
     series text,
     value double precision)
     AS 'MODULE_PATHNAME', 'tempo_traceql_metrics' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
-    COST 100000 ROWS 1000;
+    COST 100000 ROWS 1000 SUPPORT tempo.traceql_support;
 
 -- traceql_metrics_instant(query [, start_time, end_time, tenant]): the same over one interval from start_time,
 -- which does not belong to it, to end_time, which does: one row a series. rate() is per second of it.
@@ -45,4 +45,4 @@ RETURNS TABLE (
     series text,
     value double precision)
     AS 'MODULE_PATHNAME', 'tempo_traceql_metrics_instant' LANGUAGE C STABLE CALLED ON NULL INPUT
-    PARALLEL RESTRICTED COST 100000 ROWS 100;
+    PARALLEL RESTRICTED COST 100000 ROWS 100 SUPPORT tempo.traceql_support;

@@ -1,6 +1,6 @@
 /*
  * explain.c
- *	  TraceQLScan in EXPLAIN: the operators of the query, the attributes it reads, and what reading took.
+ *	  The scan nodes in EXPLAIN: the operators of the query, the attributes it reads, and what reading took.
  */
 #include "traceql/plan.h"
 
@@ -31,20 +31,53 @@ explain_stages(const TraceqlPipeline *pipeline, Arena *arena)
 }
 
 static List *
-explain_attributes(const TraceqlPlan *plan, Arena *arena)
+add_attribute(List *names, const TraceqlAttr *attr, Arena *arena)
 {
-	List *names = NIL;
+	Buf text;
+	char *name;
+	ListCell *lc;
+
+	buf_init(&text, arena, 64);
+	traceql_print_attr(attr, &text);
+	name = as_cstring(&text);
+	foreach (lc, names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return names;
+	return lappend(names, name);
+}
+
+static void
+explain_search(const TraceqlQuery *query, Arena *arena, ExplainState *es)
+{
+	const char *why;
+	TraceqlPlan *plan = traceql_plan(arena, query, &why);
 	const TraceqlAttr *attr;
+	List *names = NIL;
 
+	if (query->search->op == TQL_OP_NONE)
+		ExplainPropertyList("Operators", explain_stages(query->search->pipeline, arena), es);
 	for (uint32 i = 0; (attr = traceql_plan_attribute(plan, i)) != NULL; i++)
-	{
-		Buf text;
+		names = add_attribute(names, attr, arena);
+	if (names)
+		ExplainPropertyList("Attributes", names, es);
+	traceql_plan_free(plan);
+}
 
-		buf_init(&text, arena, 64);
-		traceql_print_attr(attr, &text);
-		names = lappend(names, as_cstring(&text));
-	}
-	return names;
+static void
+explain_metrics(const TraceqlQuery *query, Arena *arena, ExplainState *es)
+{
+	static const char *const reading[] = {"spans", "whole traces", "spans and whole traces"};
+	const char *why;
+	MetricsPlan *plan = metrics_plan(arena, query, &why);
+	const TraceqlAttr *attr;
+	List *names = NIL;
+
+	ExplainPropertyText("Reads", reading[metrics_reading(plan)], es);
+	for (uint32 i = 0; (attr = metrics_plan_attribute(plan, i)) != NULL; i++)
+		names = add_attribute(names, attr, arena);
+	if (names)
+		ExplainPropertyList("Attributes", names, es);
+	metrics_plan_free(plan);
 }
 
 void
@@ -55,35 +88,37 @@ traceql_explain_query(Str text, struct ExplainState *es)
 	Arena *arena = store_arena(context);
 	TraceqlError err;
 	TraceqlQuery *query = traceql_parse(arena, text, &err);
-	const char *why;
 	Buf printed;
 
 	/* A refused query raises when it runs. */
-	if (query && query->search)
+	if (query)
 	{
-		TraceqlPlan *plan = traceql_plan(arena, query, &why);
-
 		buf_init(&printed, arena, 256);
 		traceql_print_query(query, &printed);
 		ExplainPropertyText("TraceQL", as_cstring(&printed), es);
-		if (query->search->op == TQL_OP_NONE)
-			ExplainPropertyList("Operators", explain_stages(query->search->pipeline, arena), es);
-		if (traceql_plan_attribute(plan, 0))
-			ExplainPropertyList("Attributes", explain_attributes(plan, arena), es);
-		traceql_plan_free(plan);
 	}
+	if (query && query->search)
+		explain_search(query, arena, es);
+	if (query && query->metrics)
+		explain_metrics(query, arena, es);
 	MemoryContextDelete(context);
+}
+
+void
+traceql_explain_read(const ReaderCounters *c, struct ExplainState *es)
+{
+	ExplainPropertyInteger("Segments", NULL, (int64) c->segments, es);
+	ExplainPropertyInteger("Segments Read", NULL, (int64) c->segments_read, es);
+	ExplainPropertyInteger("Vectors", NULL, (int64) c->vectors, es);
+	ExplainPropertyInteger("Vectors Read", NULL, (int64) c->vectors_read, es);
+	ExplainPropertyInteger("Recent Batches", NULL, (int64) c->recent, es);
+	ExplainPropertyInteger("Split Traces", NULL, (int64) c->split_traces, es);
 }
 
 void
 traceql_explain_counters(const TraceqlSearchCounters *c, struct ExplainState *es)
 {
-	ExplainPropertyInteger("Segments", NULL, (int64) c->read.segments, es);
-	ExplainPropertyInteger("Segments Read", NULL, (int64) c->read.segments_read, es);
-	ExplainPropertyInteger("Vectors", NULL, (int64) c->read.vectors, es);
-	ExplainPropertyInteger("Vectors Read", NULL, (int64) c->read.vectors_read, es);
-	ExplainPropertyInteger("Recent Batches", NULL, (int64) c->read.recent, es);
-	ExplainPropertyInteger("Split Traces", NULL, (int64) c->read.split_traces, es);
+	traceql_explain_read(&c->read, es);
 	ExplainPropertyInteger("Traces Inspected", NULL, (int64) c->traces_inspected, es);
 	ExplainPropertyInteger("Traces Matched", NULL, (int64) c->traces_matched, es);
 	ExplainPropertyInteger("Spans Inspected", NULL, (int64) c->spans_inspected, es);

@@ -1,6 +1,7 @@
 /*
  * paths.c
- *	  Planning traceql(): the path and plan of its scan node, and the estimate of its rows.
+ *	  Planning traceql() and traceql_metrics(): the paths and plans of their scan nodes, and the estimate of
+ *	  traceql()'s rows.
  */
 #include "traceql/plan.h"
 #include "traceql/query.h"
@@ -31,40 +32,52 @@ PG_FUNCTION_INFO_V1(tempo_traceql_support);
 #define SPANS_PER_TRACE 5
 #define MATCHING_SHARE  0.005
 
+static Plan *make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
+					   List *children);
+
+static CustomPathMethods scan_path = {.CustomName = "TraceQLScan", .PlanCustomPath = make_plan};
+static CustomPathMethods metrics_path = {.CustomName = "TraceQLMetricsScan", .PlanCustomPath = make_plan};
+
+static const CallNode nodes[] = {
+	{tempo_traceql, TRACEQL_NCOLUMNS, &scan_path, &traceql_node_methods},
+	{tempo_traceql_metrics, TIMELINE_NCOLUMNS, &metrics_path, &metrics_node_methods},
+	{tempo_traceql_metrics_instant, TIMELINE_NCOLUMNS - 1, &metrics_path, &metrics_node_methods},
+};
+
 /* ---- which call ---- */
 
-/* Is this our function, and would a call of it reach our code directly (no SET, no SECURITY DEFINER)? */
-static bool
-is_traceql(Oid funcid)
+/* Is this a function of ours, and would a call of it reach our code directly (no SET, no SECURITY DEFINER)?
+ */
+static const CallNode *
+node_of(Oid funcid)
 {
 	FmgrInfo info;
 
 	if (!OidIsValid(get_func_support(funcid)))
-		return false;
+		return NULL;
 	fmgr_info(funcid, &info);
-	return info.fn_addr == tempo_traceql;
+	for (size_t i = 0; i < lengthof(nodes); i++)
+		if (info.fn_addr == nodes[i].function)
+			return &nodes[i];
+	return NULL;
 }
 
 /* The call, if the range-table entry is a single one of ours. */
 static FuncExpr *
-traceql_call(RangeTblEntry *rte)
+our_call(RangeTblEntry *rte, const CallNode **node)
 {
 	RangeTblFunction *function;
 
 	if (rte->rtekind != RTE_FUNCTION || rte->funcordinality || list_length(rte->functions) != 1)
 		return NULL;
 	function = linitial_node(RangeTblFunction, rte->functions);
-	if (!IsA(function->funcexpr, FuncExpr) || function->funccolcount != TRACEQL_NCOLUMNS)
+	if (!IsA(function->funcexpr, FuncExpr))
 		return NULL;
-	return is_traceql(((FuncExpr *) function->funcexpr)->funcid) ? (FuncExpr *) function->funcexpr : NULL;
+	*node = node_of(((FuncExpr *) function->funcexpr)->funcid);
+	return *node && function->funccolcount == (*node)->ncolumns ? (FuncExpr *) function->funcexpr : NULL;
 }
 
 /* ---- path ---- */
-
-static Plan *make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
-					   List *children);
-
-static const CustomPathMethods path_methods = {.CustomName = "TraceQLScan", .PlanCustomPath = make_plan};
 
 static void
 cost_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, FuncExpr *call)
@@ -86,7 +99,7 @@ cost_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, FuncExpr *call)
 }
 
 static void
-add_scan(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call)
+add_scan(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call, const CallNode *node)
 {
 	CustomPath *path = makeNode(CustomPath);
 
@@ -96,7 +109,7 @@ add_scan(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call)
 	path->path.param_info = get_baserel_parampathinfo(root, rel, rel->lateral_relids);
 	path->path.rows = path->path.param_info ? path->path.param_info->ppi_rows : rel->rows;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
-	path->methods = &path_methods;
+	path->methods = node->path;
 	cost_path(root, rel, path, call);
 	/* It does what the function scan does, and no more. */
 	rel->pathlist = NIL;
@@ -106,19 +119,20 @@ add_scan(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call)
 static void
 pathlist_hook(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
+	const CallNode *node;
 	FuncExpr *call;
 
 	if (next_hook)
 		next_hook(root, rel, rti, rte);
-	if (enable_scan && !IS_DUMMY_REL(rel) && (call = traceql_call(rte)) != NULL)
-		add_scan(root, rel, call);
+	if (enable_scan && !IS_DUMMY_REL(rel) && (call = our_call(rte, &node)) != NULL)
+		add_scan(root, rel, call, node);
 }
 
 /* ---- plan ---- */
 
 /* Every column, then the whole row: what SELECT t and row marks ask for. */
 static List *
-scan_tlist(RelOptInfo *rel, RangeTblEntry *rte)
+scan_tlist(RelOptInfo *rel, RangeTblEntry *rte, int ncolumns)
 {
 	RangeTblFunction *function = linitial_node(RangeTblFunction, rte->functions);
 	TupleDesc desc;
@@ -127,9 +141,9 @@ scan_tlist(RelOptInfo *rel, RangeTblEntry *rte)
 	AttrNumber attno = 1;
 
 	if (get_expr_result_type(function->funcexpr, &type, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != TRACEQL_NCOLUMNS)
-		elog(ERROR, "traceql() does not return the columns it should");
-	for (; attno <= TRACEQL_NCOLUMNS; attno++)
+		desc->natts != ncolumns)
+		elog(ERROR, "a function of TraceQL does not return the columns it should");
+	for (; attno <= ncolumns; attno++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, attno - 1);
 		Var *var = makeVar(rel->relid, attno, att->atttypid, att->atttypmod, att->attcollation, 0);
@@ -156,16 +170,17 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 {
 	CustomScan *scan = makeNode(CustomScan);
 	RangeTblEntry *rte = planner_rt_fetch(rel->relid, root);
-	FuncExpr *call = traceql_call(rte);
+	const CallNode *node;
+	FuncExpr *call = our_call(rte, &node);
 
 	scan->scan.scanrelid = 0;
 	scan->scan.plan.targetlist = tlist;
 	scan->scan.plan.qual = extract_actual_clauses(clauses, false);
-	scan->custom_scan_tlist = scan_tlist(rel, rte);
+	scan->custom_scan_tlist = scan_tlist(rel, rte, node->ncolumns);
 	scan->custom_exprs = copyObject(call->args);
 	scan->custom_private = list_make2(list_make1_oid(call->funcid), copyObject(rte->eref->colnames));
 	scan->flags = path->flags;
-	scan->methods = &traceql_node_methods;
+	scan->methods = node->scan;
 	depend_on_spans(root);
 	return &scan->scan.plan;
 }
@@ -205,12 +220,14 @@ Datum
 tempo_traceql_support(PG_FUNCTION_ARGS)
 {
 	Node *request = (Node *) PG_GETARG_POINTER(0);
+	const CallNode *node;
 
 	if (IsA(request, SupportRequestRows))
 	{
 		SupportRequestRows *r = (SupportRequestRows *) request;
 
-		if (r->node && IsA(r->node, FuncExpr))
+		if (r->node && IsA(r->node, FuncExpr) && (node = node_of(((FuncExpr *) r->node)->funcid)) != NULL &&
+			node->function == tempo_traceql)
 		{
 			r->rows = estimate_rows((FuncExpr *) r->node);
 			PG_RETURN_POINTER(request);
@@ -223,11 +240,12 @@ void
 traceql_init(void)
 {
 	DefineCustomBoolVariable("tempo.enable_traceql_scan",
-							 "Lets the planner run traceql() as a scan node of its own.",
+							 "Lets the planner run traceql() and traceql_metrics() as scan nodes.",
 							 "Off leaves the function scan, which gives the same rows.", &enable_scan, true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	traceql_define_settings();
 	RegisterCustomScanMethods(&traceql_node_methods);
+	RegisterCustomScanMethods(&metrics_node_methods);
 	next_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = pathlist_hook;
 }

@@ -13,7 +13,7 @@
 #include "miscadmin.h"
 #include "store/store.h"
 #include "traceql/query.h"
-#include "traceql/timeline.h"
+#include "traceql/timeline_rows.h"
 #include "types/types.h"
 #include "utils/builtins.h"
 
@@ -141,11 +141,11 @@ complete_intervals(const MetricsRange *range)
 }
 
 static void
-put_series(ReturnSetInfo *rsi, const MetricsResult *result, const MetricsSeries *s, uint32 n, bool timed,
-		   Arena *arena)
+put_series(Tuplestorestate *store, TupleDesc desc, const MetricsResult *result, const MetricsSeries *s,
+		   uint32 n, bool timed, Arena *arena)
 {
-	Datum values[4] = {0, labels_datum(s, arena), name_datum(s, arena), 0};
-	bool nulls[4] = {false, false, false, false};
+	Datum values[TIMELINE_NCOLUMNS] = {0, labels_datum(s, arena), name_datum(s, arena), 0};
+	bool nulls[TIMELINE_NCOLUMNS] = {false};
 
 	for (uint32 k = 0; k < n; k++)
 	{
@@ -154,12 +154,12 @@ put_series(ReturnSetInfo *rsi, const MetricsResult *result, const MetricsSeries 
 			continue;
 		values[0] = time_datum(metrics_time(&result->range, k));
 		values[3] = Float8GetDatum(s->values[k]);
-		tuplestore_putvalues(rsi->setResult, rsi->setDesc, timed ? values : values + 1, nulls);
+		tuplestore_putvalues(store, desc, timed ? values : values + 1, nulls);
 	}
 }
 
 static void
-put_result(ReturnSetInfo *rsi, const MetricsResult *result, uint32 n, bool timed)
+put_result(Tuplestorestate *store, TupleDesc desc, const MetricsResult *result, uint32 n, bool timed)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "traceql metrics series", ALLOCSET_DEFAULT_SIZES);
@@ -167,47 +167,63 @@ put_result(ReturnSetInfo *rsi, const MetricsResult *result, uint32 n, bool timed
 
 	for (uint32 i = 0; i < result->nseries; i++)
 	{
-		put_series(rsi, result, &result->series[i], n, timed, store_arena(context));
+		put_series(store, desc, result, &result->series[i], n, timed, store_arena(context));
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
 
-/* query, start, end, step, tenant, complete_only */
-Datum
-tempo_traceql_metrics(PG_FUNCTION_ARGS)
+Timeline *
+timeline_rows(const NullableDatum *args, Tuplestorestate *store, TupleDesc desc)
 {
-	const NullableDatum *args = fcinfo->args;
 	TimelineRequest request = {0};
 	Timeline *timeline;
 	bool complete_only = !args[5].isnull && DatumGetBool(args[5].value);
 
-	InitMaterializedSRF(fcinfo, 0);
 	if (args[0].isnull)
-		return (Datum) 0;
+		return NULL;
 	query_args(&args[0], &args[4], &request);
 	range_args(&args[1], &request);
 	request.step = step_arg(&args[3]);
 	timeline = timeline_run(&request);
-	put_result((ReturnSetInfo *) fcinfo->resultinfo, timeline->result,
+	put_result(store, desc, timeline->result,
 			   complete_only ? complete_intervals(&timeline->result->range) : timeline->result->range.n,
 			   true);
+	return timeline;
+}
+
+Timeline *
+timeline_rows_instant(const NullableDatum *args, Tuplestorestate *store, TupleDesc desc)
+{
+	TimelineRequest request = {.instant = true};
+	Timeline *timeline;
+
+	if (args[0].isnull)
+		return NULL;
+	query_args(&args[0], &args[3], &request);
+	range_args(&args[1], &request);
+	timeline = timeline_run(&request);
+	put_result(store, desc, timeline->result, 1, false);
+	return timeline;
+}
+
+Datum
+tempo_traceql_metrics(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsi = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	(void) timeline_rows(fcinfo->args, rsi->setResult, rsi->setDesc);
 	return (Datum) 0;
 }
 
-/* query, start, end, tenant */
 Datum
 tempo_traceql_metrics_instant(PG_FUNCTION_ARGS)
 {
-	const NullableDatum *args = fcinfo->args;
-	TimelineRequest request = {.instant = true};
+	ReturnSetInfo *rsi = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (args[0].isnull)
-		return (Datum) 0;
-	query_args(&args[0], &args[3], &request);
-	range_args(&args[1], &request);
-	put_result((ReturnSetInfo *) fcinfo->resultinfo, timeline_run(&request)->result, 1, false);
+	(void) timeline_rows_instant(fcinfo->args, rsi->setResult, rsi->setDesc);
 	return (Datum) 0;
 }
