@@ -27,8 +27,9 @@ INSERT INTO oracle_h (id) VALUES (NULL);
 INSERT INTO oracle_h (id, t, jb, ia) SELECT i, NULLIF('t' || i % 3, 't0'), NULL, NULL FROM generate_series(501, 600) i;
 
 CREATE TABLE oracle_t (LIKE oracle_h) USING tempo;
--- in batches of different sizes: one by one, by COPY
-INSERT INTO oracle_t SELECT * FROM oracle_h WHERE id <= 100 OR id IS NULL;
+-- in batches of different sizes: one by one, by INSERT ... SELECT, by COPY
+DO $$ DECLARE r oracle_h; BEGIN FOR r IN SELECT * FROM oracle_h WHERE id <= 50 OR id IS NULL LOOP INSERT INTO oracle_t SELECT (r).*; END LOOP; END $$;
+INSERT INTO oracle_t SELECT * FROM oracle_h WHERE id BETWEEN 51 AND 100;
 COPY (SELECT * FROM oracle_h WHERE id > 100) TO '/tmp/tempo_am_oracle' (FORMAT binary);
 COPY oracle_t FROM '/tmp/tempo_am_oracle' (FORMAT binary);
 COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm /tmp/tempo_am_oracle';

@@ -75,6 +75,18 @@ typedef bool TU_UpdateIndexes;
 #define compat_tuplesort_getdatum(state, value, isnull) tuplesort_getdatum(state, true, value, isnull, NULL)
 #endif
 
+/* 16 makes the map of a partition's columns when it is asked for. */
+#if PG_VERSION_NUM >= 160000
+#define compat_root_to_child_map(rel, estate) ExecGetRootToChildMap(rel, estate)
+#else
+#define compat_root_to_child_map(rel, estate) ((rel)->ri_RootToPartitionMap)
+#endif
+
+/* 17 has another random(), so that the name of the first tells its arguments. */
+#if PG_VERSION_NUM >= 170000
+#define F_RANDOM F_RANDOM_
+#endif
+
 /* 17 hands ANALYZE's sample over as a stream of buffers; only the block number matters here. */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_ANALYZE_BLOCK_PARAMS ReadStream *stream

@@ -403,6 +403,7 @@ plan_init(void)
 							 &plan_enable_vector_filter, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	RegisterCustomScanMethods(&scan_node_methods);
 	plan_aggregate_init();
+	plan_insert_init();
 	next_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = pathlist_hook;
 }

@@ -23,6 +23,9 @@ extern bool plan_enable_vector_filter;
 extern void plan_aggregate_init(void);
 extern bool plan_enable_aggregate;
 
+/* The part of it in insert.c. */
+extern void plan_insert_init(void);
+
 /* Share of the table's column bytes that a scan of these attributes (offset as in pull_varattnos) reads. */
 extern double plan_column_share(RelOptInfo *rel, TupleDesc desc, Bitmapset *attrs);
 
