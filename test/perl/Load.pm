@@ -19,7 +19,7 @@ our @EXPORT = qw(start_senders stop_senders snapshot_functions start_loop loop_f
 $ENV{PYTHONDONTWRITEBYTECODE} = 1;
 my @stops;
 
-# Senders of test/lib/sender.py; they leave journals in the directory. They stop whatever happens to the test.
+# Senders of test/lib/sender.py, numbered from `first`; they leave journals in the directory. They stop whatever happens to the test.
 sub start_senders
 {
 	my ($node, %opt) = @_;
@@ -32,7 +32,7 @@ sub start_senders
 		if (!$pid)
 		{
 			open STDOUT, '>', "$opt{dir}/sent.$n" or die;
-			exec 'python3', "$FindBin::Bin/../lib/sender.py", $node->{tempo_port}{otlp}, $n, "$opt{dir}/journal.$n", "$opt{dir}/stop",
+			exec 'python3', "$FindBin::Bin/../lib/sender.py", $node->{tempo_port}{otlp}, $n + ($opt{first} // 0), "$opt{dir}/journal.$n", "$opt{dir}/stop",
 			  $opt{spans}, $opt{days}, $opt{pause} // 0 or die;
 		}
 		push @pids, $pid;

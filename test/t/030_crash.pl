@@ -52,7 +52,7 @@ sub client
 		  ? "INSERT INTO plain SELECT $client, $batch, i, md5(i::text) FROM generate_series(1, $rows) i"
 		  : $batch % 3 == 1
 		  ? "COPY plain FROM PROGRAM 'seq 1 $rows | sed \"s/.*/$client\\t$batch\\t&\\ttext/\"'"
-		  : "INSERT INTO tempo.spans (tenant, trace_id, span_id, name, start_time) SELECT 't' || $client % 2, md5((i % 40)::text)::trace_id, to_hex(i)::span_id, '$client/$batch', '2026-05-01 23:59'::timestamptz + i * interval '1 s' FROM generate_series(1, $rows) i";
+		  : "INSERT INTO tempo.spans (tenant, trace_id, span_id, name, start_time) SELECT 't' || $client % 2, md5((i % 40)::text)::trace_id, ((${client}::bigint << 48) | (${batch}::bigint << 16) | i)::span_id, '$client/$batch', '2026-05-01 23:59'::timestamptz + i * interval '1 s' FROM generate_series(1, $rows) i";
 		last if (eval { $node->psql('postgres', $insert) } // 1) != 0;
 		print $acks "$client $batch\n";
 	}

@@ -66,7 +66,8 @@ $standby->promote;
 wait_for_port($standby->{tempo_port}{otlp});
 is(sql($standby, $seen), $before, 'the same after promotion');
 my $more = PostgreSQL::Test::Utils::tempdir();
-$load = start_senders($standby, dir => $more, senders => 1, spans => $spans, days => 2);
+# Other requests than before: what came twice would be folded.
+$load = start_senders($standby, dir => $more, first => $senders, senders => 1, spans => $spans, days => 2);
 sleep 1;
 my %more = stop_senders($load);
 cmp_ok($more{acknowledged}, '>', 0, 'the new primary receives');
