@@ -175,7 +175,7 @@ retain_find_month(Relation parent, MemoryContext context, Replace *r)
 		if (!is_older(m.to, retain_merge_days))
 			continue;
 		count = leaves_of_month(leaves, n, i, &m);
-		if (count == 0 || !came_long_ago(leaves + i, count))
+		if (count == 0 || retain_is_refused(leaves[i].oid) || !came_long_ago(leaves + i, count))
 			continue;
 		set_month(parent, context, leaves + i, count, &m, r);
 		return true;
@@ -216,7 +216,7 @@ retain_find_cold(Relation parent, MemoryContext context, Replace *r)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (leaves[i].pending || leaves[i].marked || !is_cold(leaves[i].to) ||
-			tablespace_of(leaves[i].oid) == cold)
+			tablespace_of(leaves[i].oid) == cold || retain_is_refused(leaves[i].oid))
 			continue;
 		set_move(parent, context, &leaves[i], retain_cold_tablespace, r);
 		return true;

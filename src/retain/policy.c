@@ -23,7 +23,9 @@
 #include "merge/partition.h"
 #include "retain/replace.h"
 
-#define QUIET_MS (10 * 60 * 1000)
+#define QUIET_MS    (10 * 60 * 1000)
+#define REFUSED_MS  (3600 * 1000)
+#define REFUSED_MAX 1000
 
 double retain_max_size = 0;
 int retain_lock_timeout = 2000;
@@ -242,6 +244,53 @@ drop_step(RetainJob job, MemoryContext context)
 	return done;
 }
 
+/*
+ * Leaves that could not be replaced for a reason that will not pass by itself, columns added since for one:
+ * left alone for a while, so that they are not in the way of others.
+ */
+typedef struct Refused
+{
+	Oid leaf; /* the first of those that were to be replaced */
+	TimestampTz until;
+} Refused;
+
+static Refused refused[REFUSED_MAX];
+static int next_refused;
+
+bool
+retain_is_refused(Oid leaf)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < REFUSED_MAX; i++)
+		if (refused[i].leaf == leaf && now < refused[i].until)
+			return true;
+	return false;
+}
+
+static void
+note_refused(Oid leaf)
+{
+	refused[next_refused] = (Refused){leaf, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REFUSED_MS)};
+	next_refused = (next_refused + 1) % REFUSED_MAX;
+}
+
+static void
+replace_or_note(Replace *r)
+{
+	PG_TRY();
+	{
+		replace_leaves(r);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+			note_refused(r->leaves[0]);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 static RetainDone
 replace_step(RetainJob job, MemoryContext context)
 {
@@ -258,7 +307,7 @@ replace_step(RetainJob job, MemoryContext context)
 	table_close(parent, AccessShareLock);
 	PopActiveSnapshot();
 	if (done.any)
-		replace_leaves(&r);
+		replace_or_note(&r);
 	SPI_finish();
 	CommitTransactionCommand();
 	if (done.any)

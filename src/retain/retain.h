@@ -72,6 +72,8 @@ typedef struct Replace Replace;
 /* Days that are to become a month, a leaf that is to move: false, or *r, palloc'd in the context. */
 extern bool retain_find_month(Relation parent, MemoryContext context, Replace *r);
 extern bool retain_find_cold(Relation parent, MemoryContext context, Replace *r);
+/* An attempt that began with this leaf failed not long ago, and not for want of a lock (policy.c). */
+extern bool retain_is_refused(Oid leaf);
 
 /* ---- what is due (policy.c) ---- */
 

@@ -29,7 +29,7 @@
 #include "worker/loop.h"
 #include "worker/worker.h"
 
-/* After a turn that had to give something up. */
+/* After a turn that had to give something up for a lock. */
 #define RETRY_MS      10000
 
 #define ANALYZE_TURNS 10
@@ -42,7 +42,7 @@ count(RetainDone done)
 	worker_note_commit();
 }
 
-/* One thing of a kind. false: nothing more to do, or it failed, which sets *failed. */
+/* One thing of a kind. false: nothing more to do, or it failed; *failed is set if it may go better soon. */
 static bool
 try_step(RetainJob job, MemoryContext context, bool *failed)
 {
@@ -60,9 +60,11 @@ try_step(RetainJob job, MemoryContext context, bool *failed)
 	}
 	PG_CATCH();
 	{
-		work_log(LOG, "maintenance of partitions was put off", work_abort(context));
+		ErrorData *edata = work_abort(context);
+
+		work_log(LOG, "maintenance of partitions was put off", edata);
 		pg_atomic_fetch_add_u64(&my_slot->refused, 1);
-		*failed = true;
+		*failed |= edata->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
 		done.any = false;
 	}
 	PG_END_TRY();

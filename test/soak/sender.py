@@ -2,8 +2,9 @@
 """sender.py PORT SENDER JOURNAL STOP-FILE SPANS-A-SECOND
 
 A client that sends OTLP/HTTP until STOP-FILE exists, through crashes of the server, at about that rate. All spans of
-a request start within one second: in the months before for the first twenty, now for most, five minutes ago for 10%, hours ago for 1%, days ago for 0.1%, and for
-two in ten thousand in 1970 or a year from now. 2% are sent twice, under another service. Two requests share a trace.
+a request start within one second: in the months before for the first twenty, then now for most, five minutes ago for
+10%, hours ago for 1%, days or weeks ago for 0.1%, and for two in ten thousand in 1970 or a year from now. 2% are sent
+twice, under another service. Two requests share a trace.
 
 Each line of JOURNAL is a request's number and what is known of it:
   s NUMBER SECOND RETRIED   about to be sent; SECOND is when its spans start, RETRIED 1 if it will be sent twice

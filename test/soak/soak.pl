@@ -19,6 +19,7 @@ use Time::HiRes qw(sleep time);
 my $minutes = $ENV{SOAK_MINUTES} || 120;
 my $rate = $ENV{SOAK_RATE} || 3000;
 my $senders = 4;
+$SIG{TERM} = $SIG{INT} = sub { die "stopped\n" };
 my $twelfth = $minutes * 60 / 12;
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $today = int(time / 86400);

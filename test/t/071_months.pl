@@ -285,6 +285,11 @@ sql($node, q{SELECT fill('2022-02-01', 1)});
 sql($node, 'ALTER TABLE tempo.spans ADD COLUMN extra integer DEFAULT 7');
 ($ret, $out, $err) = $node->psql('postgres', q{CALL tempo.merge_days('2022-02-01')});
 like($err, qr/cannot copy the segments.*Columns of tempo\.spans were added/s, 'columns added since');
+sql($node, q{SELECT send('2022-03-01', 7000 + k) FROM generate_series(0, 1) k});
+sql($node, q{SELECT send('2022-03-02', 7010 + k) FROM generate_series(0, 1) k});
+set(q{tempo.merge_days_after = '1s'});
+wait_until('a month made of partitions made since', sub { exists_table('spans_202203') });
+ok(exists_table('spans_20220201'), 'the worker passes over the month that it cannot merge');
 
 $node->wait_for_catchup($standby, 'replay', $node->lsn('flush'));
 is(digest($standby), digest($node), 'the standby has the same rows');
