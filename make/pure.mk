@@ -59,7 +59,7 @@ build/fuzz/bin/%: build/fuzz/test/fuzz/%.o build/fuzz/pure.a
 	@mkdir -p $(@D)
 	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PURE_LIBS)
 # The reference evaluator alone, without what asks a server.
-REFERENCE_EVALUATOR = $(filter-out %/ask.c %_queries.c %/random_layout.c,$(wildcard test/reference/*.c))
+REFERENCE_EVALUATOR = $(filter-out %/ask.c %/http.c %_queries.c %/random_layout.c,$(wildcard test/reference/*.c))
 build/asan/bin/test_reference: $(REFERENCE_EVALUATOR:%.c=build/asan/%.o)
 build/cov/bin/test_reference: $(REFERENCE_EVALUATOR:%.c=build/cov/%.o)
 # Programs that write seeds into the directory they are given: test/fuzz/seed_NAME.c for fuzz_NAME.

@@ -241,8 +241,8 @@ series_name(const Series *s)
 	return out_done(&out);
 }
 
-static Text
-series_text(const Series *s)
+Text
+sql_series_text(const Series *s)
 {
 	SetAttr attrs[REF_MAX_LABELS];
 	Out out = {0};
@@ -256,14 +256,14 @@ series_text(const Series *s)
 }
 
 Text
-answer_of_result(const Result *result, bool instant)
+answer_of_result(const Result *result, bool instant, SeriesText text_of_series)
 {
 	Point *samples = ref_alloc((size_t) (result->n * result->at.n + 1) * sizeof(Point));
 	int n = 0;
 
 	for (int i = 0; i < result->n; i++)
 	{
-		Text text = series_text(&result->series[i]);
+		Text text = text_of_series(&result->series[i]);
 
 		for (int k = 0; k < result->at.n; k++)
 			if (!isnan(result->series[i].values[k]))

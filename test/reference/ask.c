@@ -258,7 +258,7 @@ state_of(Verdict verdict)
 
 /* What the reference says: an SQLSTATE, or the answer. */
 static Text
-search_expected(const Data *data, Text query, Range range)
+search_expected(const Data *data, Text query, Range range, SearchRows rows)
 {
 	Query parsed;
 	Text answer;
@@ -266,7 +266,7 @@ search_expected(const Data *data, Text query, Range range)
 
 	if (state)
 		return text_of(state);
-	return search_answer(data, &parsed, range, &answer) ? answer : text_of("22000");
+	return search_answer(data, &parsed, range, rows, &answer) ? answer : text_of("22000");
 }
 
 /* Bounds that are not given: of the spans there are. The start is not part of a range. */
@@ -290,7 +290,7 @@ closed(const Data *data, Window w)
 }
 
 static Text
-metrics_expected(const Data *data, Text query, Window given)
+metrics_expected(const Data *data, Text query, Window given, SeriesText series)
 {
 	Window w = closed(data, given);
 	Intervals at;
@@ -302,7 +302,8 @@ metrics_expected(const Data *data, Text query, Window given)
 		return text_of(state ? state : "22023");
 	at = w.instant ? instant_interval(w.from, w.to)
 				   : range_intervals(w.from, w.to, w.step ? w.step : default_step(w.from, w.to));
-	return run_metrics(data, &parsed, at, &result) ? answer_of_result(&result, w.instant) : text_of("22000");
+	return run_metrics(data, &parsed, at, &result) ? answer_of_result(&result, w.instant, series)
+												   : text_of("22000");
 }
 
 /* ---- both ---- */
@@ -312,7 +313,7 @@ ask_search(const Data *data, Text query, Range range)
 {
 	Text sql = search_sql(query, range);
 
-	Answers answers = {sql, search_expected(data, query, range), server_answer(sql, rows_text)};
+	Answers answers = {sql, search_expected(data, query, range, sql_rows), server_answer(sql, rows_text)};
 
 	if (range.limit && answers.got.n != STATE_LENGTH && !in_order)
 		answers.got = text_of("not the newest first");
@@ -324,10 +325,72 @@ ask_metrics(const Data *data, Text query, Window window)
 {
 	Text sql = metrics_sql(query, window);
 
-	Answers answers = {sql, metrics_expected(data, query, window), server_answer(sql, samples_text)};
+	Answers answers = {sql, metrics_expected(data, query, window, sql_series_text),
+					   server_answer(sql, samples_text)};
 
 	if (answers.got.n != STATE_LENGTH && !in_order)
 		answers.got = text_of("not in order of time");
+	return answers;
+}
+
+/* ---- over HTTP ---- */
+
+/* Statuses tell less than SQLSTATEs do: what fails while it runs is 400 too. */
+static Text
+api_answer(int port, Text path, const char *of, Text want, Text (*read)(const Json *, bool), bool instant)
+{
+	Text body;
+	int status = http_get(port, path, of, &body);
+	Json *json;
+
+	if (status == 400 && text_is(want, "22000"))
+		return want;
+	if (status != 200)
+		return text_of(status == 400 ? "42601" : status == 501 ? "0A000" : "22000");
+	json = json_parse(body.p, body.n);
+	if (!json)
+		die("the API answers", body.p);
+	return read(json, instant);
+}
+
+static Text
+read_search(const Json *answer, bool instant)
+{
+	return api_search_text(answer);
+}
+
+Answers
+ask_api_search(const Data *data, Text query, Range range, int port, const char *of)
+{
+	Out path = {0};
+	Answers answers = {.want = search_expected(data, query, range, api_rows)};
+
+	if (!range.bounded)
+		range = (Range){true, INT64_C(1793400000000000000), INT64_C(1793600000000000000), range.limit};
+	out_fmt(&path, "/api/search?spss=100&limit=%d&start=%lld&end=%lld&q=", range.limit ? range.limit : 100000,
+			(long long) (range.from / 1000000000), (long long) (range.to / 1000000000));
+	out_text(&path, url_escaped(query));
+	answers.sql = query;
+	answers.got = api_answer(port, out_done(&path), of, answers.want, read_search, false);
+	return answers;
+}
+
+Answers
+ask_api_metrics(const Data *data, Text query, Window w, int port, const char *of)
+{
+	Out path = {0};
+	Answers answers;
+
+	w.open_from = w.open_to = false;
+	out_fmt(&path, "/api/metrics/query%s?start=%lld&end=%lld", w.instant ? "" : "_range",
+			(long long) (w.from / 1000000000), (long long) (w.to / 1000000000));
+	if (w.step)
+		out_fmt(&path, "&step=%lld", (long long) (w.step / 1000000000));
+	out_fmt(&path, "&q=");
+	out_text(&path, url_escaped(query));
+	answers.sql = query;
+	answers.want = metrics_expected(data, query, w, api_series_text);
+	answers.got = api_answer(port, out_done(&path), of, answers.want, api_metrics_text, w.instant);
 	return answers;
 }
 

@@ -37,6 +37,12 @@ extern void ingest(Text json, const char *tenant);
 extern void ask_tenant(const char *tenant);
 extern Answers ask_search(const Data *data, Text query, Range range);
 extern Answers ask_metrics(const Data *data, Text query, Window window);
+/* The same over HTTP, of one tenant. */
+extern Answers ask_api_search(const Data *data, Text query, Range range, int port, const char *tenant);
+extern Answers ask_api_metrics(const Data *data, Text query, Window window, int port, const char *tenant);
+/* http.c: returns the status. */
+extern int http_get(int port, Text path, const char *tenant, Text *body);
+extern Text url_escaped(Text t);
 /* The first line on either side that is not the same. */
 extern void print_first_difference(const Answers *answers);
 

@@ -10,8 +10,6 @@
 
 /* ---- attributes ---- */
 
-static void json_value(const Json *any, Val *v);
-
 static bool
 is_scalar(const Json *any)
 {
@@ -54,7 +52,7 @@ double_value(const Json *j)
 }
 
 /* An AnyValue. */
-static void
+void
 json_value(const Json *any, Val *v)
 {
 	const Json *j = any->first;

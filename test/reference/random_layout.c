@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- conditions on spans, in both languages ---- */
 
@@ -82,7 +83,7 @@ random_layout(void)
 static const char *
 tenant_of(const Layout *layout, int request)
 {
-	return layout->tenants && request % 3 == 1 ? "other" : "one";
+	return layout->tenants && request % 3 == 1 ? "other" : RANDOM_TENANT;
 }
 
 static void
@@ -133,9 +134,9 @@ layout_make(const Layout *layout, const Requests *requests, Data *data)
 	command("RESET ROLE");
 	store(layout, requests);
 	settings(layout);
-	ask_tenant(layout->tenants ? "one" : NULL);
+	ask_tenant(layout->tenants ? RANDOM_TENANT : NULL);
 	for (int i = 0; i < requests->n; i++)
-		if (tenant_of(layout, i)[1] == 'n' &&
+		if (strcmp(tenant_of(layout, i), RANDOM_TENANT) == 0 &&
 			!data_add_request(data, requests->json[i].p, requests->json[i].n))
 			die("reference", "cannot read its own data");
 	if (layout->deleted)

@@ -7,6 +7,9 @@
 
 #include "random.h"
 
+/* Whose spans are asked for. */
+#define RANDOM_TENANT "one"
+
 typedef struct Layout
 {
 	int merges;   /* 0: recent batches, 1: one segment, 2: a segment a few requests, 3: and batches on top */

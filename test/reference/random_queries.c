@@ -2,7 +2,8 @@
  * random_queries.c
  *	  Random queries to a server and to the reference, which have to give the same answer.
  *
- * usage: random_queries CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [metrics=PERCENT] [verbose=1]
+ * usage: random_queries CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [metrics=PERCENT] [api=PORT]
+ *        [verbose=1]
  *
  * A round makes random traces, stores them in a random layout (random_layout.h; one or two partitions), and
  *asks about them, with and without a range and a limit. What differs is printed with the round, which
@@ -39,6 +40,7 @@ static uint64_t seed = 1;
 static int round_no;
 static Layout layout;       /* of the round */
 static int of_metrics = 35; /* of 100 queries */
+static int api_port;        /* 0: SQL only */
 
 /* ---- comparing ---- */
 
@@ -108,28 +110,40 @@ random_range(const Data *data)
 	return range;
 }
 
+/* Executors of the query server see all spans. */
+static Answers
+ask_one(const Data *data, int64_t from, Range *range)
+{
+	bool api = api_port && !layout.hidden && chance(30);
+	Window window;
+	Text query;
+
+	if (chance(of_metrics))
+	{
+		query = random_metrics(data);
+		window = random_window(from);
+		return api ? ask_api_metrics(data, query, window, api_port, RANDOM_TENANT)
+				   : ask_metrics(data, query, window);
+	}
+	query = random_search(data);
+	*range = random_range(data);
+	return api ? ask_api_search(data, query, *range, api_port, RANDOM_TENANT)
+			   : ask_search(data, query, *range);
+}
+
 static void
 ask(const Data *data, int64_t from)
 {
 	size_t mark = ref_mark();
 	Range range = {0};
-	Answers answers;
+	Answers answers = ask_one(data, from, &range);
 
-	if (chance(of_metrics))
-		answers = ask_metrics(data, random_metrics(data), random_window(from));
-	else
-	{
-		range = random_range(data);
-		answers = ask_search(data, random_search(data), range);
-	}
 	count_answer(answers.want);
 	/* With a limit the trace that fails may not be among those looked at. */
 	if (!answers_agree(answers.want, answers.got) && !(text_is(answers.want, "22000") && range.limit))
 		difference(&answers);
 	ref_release(mark);
 }
-
-/* ---- rounds ---- */
 
 static void
 run_round(int queries)
@@ -198,6 +212,8 @@ main(int argc, char **argv)
 			rounds = atol(argv[i] + 7);
 		else if (strncmp(argv[i], "metrics=", 8) == 0)
 			of_metrics = atoi(argv[i] + 8);
+		else if (strncmp(argv[i], "api=", 4) == 0)
+			api_port = atoi(argv[i] + 4);
 		else if (strcmp(argv[i], "verbose=1") == 0)
 			verbose = true;
 		else

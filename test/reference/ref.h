@@ -211,6 +211,8 @@ extern void data_remove(Data *data, bool (*removed)(const Span *span));
 /* After the last: traces, roots, numbering. */
 extern void data_finish(Data *data);
 extern void trace_number(Trace *trace);
+/* An AnyValue of OTLP. */
+extern void json_value(const Json *any, Val *v);
 extern const Val *attrs_find(const Attrs *attrs, Text key);
 
 /* ---- the query ---- */
@@ -526,8 +528,36 @@ typedef struct Range
 	int limit; /* newest so many traces; 0: all */
 } Range;
 
+/* An attribute shown with a span: all the query mentions and the span has. */
+typedef struct Shown
+{
+	const char *scope; /* "" for intrinsics */
+	Text key;
+	Val value;
+} Shown;
+
+#define REF_MAX_SHOWN 128
+
+extern int shown_attributes(const Query *query, const Span *span, Shown *shown);
+extern Text span_service(const Span *span);
+
+/* A row of an answer, see answer.c. */
+typedef struct Row
+{
+	Text trace;
+	int set;
+	Text set_attrs; /* canonical */
+	Text rest;      /* canonical: everything else of the row, span id first */
+} Row;
+
+/* The rows of a trace, as traceql() has them, or as the HTTP API has them (api.c). Returns the end. */
+typedef Row *(*SearchRows)(const Query *query, const Trace *trace, const Spanset *sets, Row *rows);
+extern Row *sql_rows(const Query *query, const Trace *trace, const Spanset *sets, Row *rows);
+extern Row *api_rows(const Query *query, const Trace *trace, const Spanset *sets, Row *rows);
+
 /* What the query matches, in the canonical form of answer.c; false: it cannot be answered. */
-extern bool search_answer(const Data *data, const Query *query, Range range, Text *answer);
+extern bool search_answer(const Data *data, const Query *query, Range range, SearchRows rows_of,
+						  Text *answer);
 
 /* ---- metrics ---- */
 
@@ -582,14 +612,6 @@ extern void combine_number(Op op, const Val *number, bool first, Result *result)
 
 /* ---- answer.c: rows in any order, put into one canonical text ---- */
 
-typedef struct Row
-{
-	Text trace;
-	int set;
-	Text set_attrs; /* canonical */
-	Text rest;      /* canonical: everything else of the row, span id first */
-} Row;
-
 /* One sample; series is its labels and its name. */
 typedef struct Point
 {
@@ -601,7 +623,14 @@ typedef struct Point
 extern Text series_name(const Series *s);
 extern Text answer_of_rows(Row *rows, int n);
 extern Text answer_of_samples(Point *samples, int n);
-extern Text answer_of_result(const Result *result, bool instant);
+/* labels: how a series is written. */
+typedef Text (*SeriesText)(const Series *s);
+extern Text sql_series_text(const Series *s);
+extern Text api_series_text(const Series *s);
+extern Text answer_of_result(const Result *result, bool instant, SeriesText text_of_series);
+/* api.c: what the HTTP API answered */
+extern Text api_search_text(const Json *answer);
+extern Text api_metrics_text(const Json *answer, bool instant);
 /* The same, but for the last digits of floats. */
 extern bool answers_agree(Text a, Text b);
 /* key=value with keys sorted and numbers in one form. */

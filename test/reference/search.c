@@ -9,13 +9,6 @@
 
 /* ---- attributes shown with a span: all the query mentions ---- */
 
-typedef struct Shown
-{
-	const char *scope; /* "" for intrinsics */
-	Text key;
-	Val value;
-} Shown;
-
 static bool
 never_shown(const Field *f)
 {
@@ -48,8 +41,8 @@ show(Shown *shown, int *n, const char *scope, Text key, Val value)
 /* Is the name of its event asked for, rather than compared? */
 static bool asked(const Query *query, const Field *f);
 
-static int
-collect_shown(const Query *query, const Span *span, Shown *shown)
+int
+shown_attributes(const Query *query, const Span *span, Shown *shown)
 {
 	static const char *const scopes[] = {[S_SPAN] = "span.",
 										 [S_RESOURCE] = "resource.",
@@ -88,9 +81,9 @@ collect_shown(const Query *query, const Span *span, Shown *shown)
 static Text
 shown_text(const Query *query, const Span *span)
 {
-	Shown shown[128];
-	SetAttr attrs[128];
-	int n = collect_shown(query, span, shown);
+	Shown shown[REF_MAX_SHOWN];
+	SetAttr attrs[REF_MAX_SHOWN];
+	int n = shown_attributes(query, span, shown);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -148,8 +141,8 @@ asked(const Query *query, const Field *f)
 
 /* ---- rows ---- */
 
-static Text
-service_of(const Span *span)
+Text
+span_service(const Span *span)
 {
 	const Val *v = attrs_find(span->resource, text_of("service.name"));
 
@@ -165,7 +158,7 @@ row_text(const Query *query, const Span *span)
 	out_fmt(&out, "%016llx|", (unsigned long long) span->id);
 	if (t->root)
 	{
-		Text service = service_of(t->root);
+		Text service = span_service(t->root);
 
 		out_fmt(&out, "%.*s|%.*s|", (int) service.n, service.p, (int) t->root->name.n, t->root->name.p);
 	}
@@ -174,19 +167,19 @@ row_text(const Query *query, const Span *span)
 	out_fmt(&out, "%lld|%lld|", (long long) t->start / 1000, (long long) t->duration);
 	out_text(&out, span->name);
 	out_fmt(&out, "|");
-	out_text(&out, service_of(span));
+	out_text(&out, span_service(span));
 	out_fmt(&out, "|%s|%s|%lld|%lld|", kind_word(span->kind), status_word(span->status),
 			(long long) span->start, (long long) span->duration);
 	out_text(&out, shown_text(query, span));
 	return out_done(&out);
 }
 
-static Row *
-trace_rows(const Query *query, const Trace *trace, Spanset *sets, Row *rows)
+Row *
+sql_rows(const Query *query, const Trace *trace, const Spanset *sets, Row *rows)
 {
 	int set = 0;
 
-	for (Spanset *s = sets; s; s = s->next)
+	for (const Spanset *s = sets; s; s = s->next)
 	{
 		set++;
 		for (int i = 0; i < s->n; i++)
@@ -216,7 +209,7 @@ newer(const Data *data, Spanset *const *found, int t)
 }
 
 bool
-search_answer(const Data *data, const Query *query, Range range, Text *answer)
+search_answer(const Data *data, const Query *query, Range range, SearchRows rows_of, Text *answer)
 {
 	Spanset **found = ref_alloc((size_t) (data->ntraces + 1) * sizeof(Spanset *));
 	Row *rows, *end;
@@ -235,7 +228,7 @@ search_answer(const Data *data, const Query *query, Range range, Text *answer)
 	rows = end = ref_alloc((n + 1) * sizeof(Row));
 	for (int t = 0; t < data->ntraces; t++)
 		if (found[t] && (!range.limit || newer(data, found, t) < range.limit))
-			end = trace_rows(query, data->traces[t], found[t], end);
+			end = rows_of(query, data->traces[t], found[t], end);
 	*answer = answer_of_rows(rows, (int) (end - rows));
 	return true;
 }
