@@ -36,6 +36,7 @@ tempo.segment_rows = 100000
 tempo.merge_delay = '30s'
 tempo.maintenance_interval = '5s'
 tempo.max_future = -1
+tempo.image_cache = '16MB'
 CONF
 sql($node, 'CREATE EXTENSION amcheck');
 sql($node, q{SELECT pg_create_physical_replication_slot('standby')});
