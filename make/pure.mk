@@ -28,7 +28,7 @@ $(PROTO_SRCS): build/proto/.stamp
 define pure_build
 build/$(1)/%.o: %.c | build/proto/.stamp
 	@mkdir -p $$(@D)
-	$(2) $(PURE_FLAGS) $(3) -c -o $$@ $$<
+	$(2) $(3) $$(PURE_FLAGS) -c -o $$@ $$<
 build/$(1)/%.pb-c.o: build/proto/%.pb-c.c
 	@mkdir -p $$(@D)
 	$(2) $(filter-out -W%,$(PURE_FLAGS)) $(3) -c -o $$@ $$<

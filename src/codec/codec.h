@@ -24,6 +24,18 @@ typedef enum CodecEffort
 extern void codec_encode_i64(const int64_t *v, uint32_t n, CodecEffort effort, Buf *out);
 extern bool codec_decode_i64(const uint8_t *p, size_t len, int64_t *v, uint32_t n);
 
+/*
+ * The same when only values [from, to) of some ranges, ascending and apart, are wanted: others may be left as
+ * they are.
+ */
+typedef struct CodecRange
+{
+	uint32_t from;
+	uint32_t to;
+} CodecRange;
+extern bool codec_decode_i64_ranges(const uint8_t *p, size_t len, int64_t *v, uint32_t n,
+									const CodecRange *ranges, uint32_t nranges);
+
 /* Dictionary codes and other small unsigned numbers. */
 extern void codec_encode_u32(const uint32_t *v, uint32_t n, CodecEffort effort, Buf *out);
 extern bool codec_decode_u32(const uint8_t *p, size_t len, uint32_t *v, uint32_t n);

@@ -167,6 +167,17 @@ buf_prefix_length(Buf *out, size_t start)
 	out->len = start + head + len;
 }
 
+/* Are all values below limit, which is at most 2^31? Differences, because their signs come cheap. */
+static inline bool
+all_below(const uint32_t *v, uint32_t n, uint32_t limit)
+{
+	uint32_t signs = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		signs |= v[i] | (limit - 1 - v[i]);
+	return n == 0 || (limit > 0 && signs >> 31 == 0);
+}
+
 /* ---- bitpack.c ---- */
 
 static inline uint64_t
@@ -235,6 +246,8 @@ extern void int_put_nested(const uint64_t *v, uint32_t n, CodecEffort effort, Bu
 extern uint64_t log_estimate(const uint64_t *v, uint32_t n, uint64_t base);
 extern void log_encode(const uint64_t *v, uint32_t n, uint64_t base, Buf *out);
 extern bool log_decode(const uint8_t *p, size_t len, uint64_t *v, uint32_t n);
+extern bool log_decode_ranges(const uint8_t *p, size_t len, uint64_t *v, uint32_t n, const CodecRange *ranges,
+							  uint32_t nranges);
 
 /* Any encoding but those of codec_scale.c. */
 extern void int_encode_any(const uint64_t *v, uint32_t n, CodecEffort effort, Buf *out);

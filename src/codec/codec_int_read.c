@@ -117,7 +117,7 @@ read_exceptions(const uint8_t *p, const uint8_t *end, uint32_t n, Exceptions *e)
 	const uint8_t *pos_part, *high_part;
 	size_t pos_len, high_len;
 	uint64_t *high;
-	uint32_t *pos, max = 0;
+	uint32_t *pos;
 
 	if (!read_varint(&p, end, &e->base) || p >= end)
 		return false;
@@ -131,12 +131,10 @@ read_exceptions(const uint8_t *p, const uint8_t *end, uint32_t n, Exceptions *e)
 	if (!int_decode_u32(pos_part, pos_len, pos, e->n, 0) ||
 		!int_decode_u64(high_part, high_len, high, e->n, 0))
 		return false;
-	for (uint32_t k = 0; k < e->n; k++)
-		max = pos[k] > max ? pos[k] : max;
 	e->packed = p;
 	e->pos = pos;
 	e->high = high;
-	return e->n == 0 || max < n;
+	return n <= INT32_MAX && all_below(pos, e->n, n);
 }
 
 static bool
@@ -194,12 +192,10 @@ decode_dict(const uint8_t *p, const uint8_t *end, uint64_t *v, uint32_t n)
 	codes = codec_scratch(SCRATCH_CODES, (size_t) n * 4);
 	if (!int_decode_u64(part, len, dict, entries, 0) || !int_decode_u32(p, (size_t) (end - p), codes, n, 0))
 		return false;
+	if (entries > INT32_MAX || !all_below(codes, n, entries))
+		return false;
 	for (uint32_t i = 0; i < n; i++)
-	{
-		if (codes[i] >= entries)
-			return false;
 		v[i] = dict[codes[i]];
-	}
 	return true;
 }
 
@@ -336,6 +332,16 @@ codec_decode_i64(const uint8_t *p, size_t len, int64_t *v, uint32_t n)
 	if (n > 0 && len > 0 && *p == INT_DECIMAL)
 		return decimal_decode(p + 1, p + len, (uint64_t *) v, n);
 	return int_decode_u64(p, len, (uint64_t *) v, n, 1);
+}
+
+bool
+codec_decode_i64_ranges(const uint8_t *p, size_t len, int64_t *v, uint32_t n, const CodecRange *ranges,
+						uint32_t nranges)
+{
+	/* others unpack about as fast as one could skip */
+	if (n > 0 && len > 0 && *p == INT_LOG)
+		return log_decode_ranges(p + 1, len - 1, (uint64_t *) v, n, ranges, nranges);
+	return codec_decode_i64(p, len, v, n);
 }
 
 bool

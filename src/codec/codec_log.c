@@ -108,16 +108,69 @@ log_encode(const uint64_t *v, uint32_t n, uint64_t base, Buf *out)
 /* What a bucket means, by its number. */
 typedef struct Bucket
 {
-	uint64_t low;
+	uint64_t low;  /* base included */
 	uint64_t mask; /* of the bits that follow */
 	uint64_t bits;
 } Bucket;
 
+/* A block being read. */
+typedef struct LogReader
+{
+	const uint32_t *buckets;
+	const uint8_t *p; /* bits that follow */
+	size_t len;
+	Bucket table[MAX_BUCKET + 1];
+} LogReader;
+
 static void
-fill_buckets(Bucket *table)
+fill_buckets(Bucket *table, uint64_t base)
 {
 	for (unsigned b = 0; b <= MAX_BUCKET; b++)
-		table[b] = (Bucket){bucket_low(b), (UINT64_C(1) << bucket_bits(b)) - 1, bucket_bits(b)};
+		table[b] = (Bucket){base + bucket_low(b), (UINT64_C(1) << bucket_bits(b)) - 1, bucket_bits(b)};
+}
+
+/* bucket_bits() without a branch. */
+static inline uint32_t
+following_bits(uint32_t b)
+{
+	return (b >> 2) - (b > 3);
+}
+
+static uint64_t
+sum_bits(const uint32_t *buckets, uint32_t n)
+{
+	uint64_t sum = 0;
+
+	while (n > 0)
+	{
+		uint32_t some = n < 4096 ? n : 4096, bits = 0;
+
+		for (uint32_t i = 0; i < some; i++)
+			bits += following_bits(buckets[i]);
+		sum += bits;
+		buckets += some;
+		n -= some;
+	}
+	return sum;
+}
+
+/* Header and buckets; they exist, and the bits they need are there. */
+static bool
+log_open(const uint8_t *p, size_t len, uint32_t n, LogReader *r)
+{
+	const uint8_t *end = p + len, *part;
+	uint32_t *buckets = codec_scratch(SCRATCH_BUCKETS, (size_t) n * 4);
+	size_t part_len;
+	uint64_t base;
+
+	if (!read_varint(&p, end, &base) || !read_part(&p, end, &part, &part_len) ||
+		!int_decode_u32(part, part_len, buckets, n, 0))
+		return false;
+	r->buckets = buckets;
+	r->p = p;
+	r->len = (size_t) (end - p);
+	fill_buckets(r->table, (uint64_t) unzigzag(base));
+	return all_below(buckets, n, MAX_BUCKET + 1) && sum_bits(buckets, n) <= (uint64_t) r->len * 8;
 }
 
 /* Bits [bit, bit + width) of p, width < 64, when nine bytes can be read there. */
@@ -143,67 +196,72 @@ get_bits_near_end(const uint8_t *p, size_t len, uint64_t bit, unsigned width)
 	return get_bits(pad, bit & 7, width);
 }
 
-/* All buckets exist, and the bits they need are there. */
-static bool
-offsets_fit(const Bucket *table, const uint32_t *buckets, uint32_t n, size_t len)
-{
-	uint64_t bits = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-	{
-		if (buckets[i] > MAX_BUCKET)
-			return false;
-		bits += table[buckets[i]].bits;
-	}
-	return bits <= (uint64_t) len * 8;
-}
-
-/* Of values whose bits can all be read eight bytes at a time; returns how many were done. */
+/* Values [from, to), whose bits begin at *at, as far as eight bytes can be read at a time; returns where it
+ * ended. */
 static uint32_t
-decode_middle(const Bucket *table, const uint32_t *buckets, const uint8_t *p, size_t len, uint64_t base,
-			  uint64_t *v, uint32_t n, uint64_t *at)
+decode_middle(const LogReader *r, uint32_t from, uint32_t to, uint64_t *v, uint64_t *at)
 {
-	uint64_t bit = 0, safe = len >= 9 ? ((uint64_t) len - 9) * 8 : 0;
+	const Bucket *table = r->table;
+	const uint32_t *buckets = r->buckets;
+	const uint8_t *p = r->p;
+	uint64_t bit = *at, safe = r->len >= 9 ? ((uint64_t) r->len - 9) * 8 : 0;
 	uint32_t i;
 
-	for (i = 0; i < n && bit < safe; i++)
+	for (i = from; i < to && bit < safe; i++)
 	{
 		const Bucket *b = &table[buckets[i]];
 		uint64_t x = load64(p + (bit >> 3)) >> (bit & 7);
 
 		if (__builtin_expect(b->bits > 57, 0))
 			x = get_bits(p, bit, (unsigned) b->bits);
-		v[i] = base + b->low + (x & b->mask);
+		v[i] = b->low + (x & b->mask);
 		bit += b->bits;
 	}
 	*at = bit;
 	return i;
 }
 
+/* Values [from, to); *bit is where their bits begin, and then where they end. */
+static void
+log_values(const LogReader *r, uint32_t from, uint32_t to, uint64_t *v, uint64_t *bit)
+{
+	for (uint32_t i = decode_middle(r, from, to, v, bit); i < to; i++)
+	{
+		const Bucket *b = &r->table[r->buckets[i]];
+		uint64_t x = b->bits ? get_bits_near_end(r->p, r->len, *bit, (unsigned) b->bits) : 0;
+
+		v[i] = b->low + x;
+		*bit += b->bits;
+	}
+}
+
 bool
 log_decode(const uint8_t *p, size_t len, uint64_t *v, uint32_t n)
 {
-	const uint8_t *end = p + len, *part;
-	size_t part_len;
-	uint64_t base, bit;
-	uint32_t *buckets = codec_scratch(SCRATCH_BUCKETS, (size_t) n * 4);
-	Bucket table[MAX_BUCKET + 1];
+	uint64_t bit = 0;
+	LogReader r;
 
-	if (!read_varint(&p, end, &base) || !read_part(&p, end, &part, &part_len) ||
-		!int_decode_u32(part, part_len, buckets, n, 0))
+	if (!log_open(p, len, n, &r))
 		return false;
-	len = (size_t) (end - p);
-	fill_buckets(table);
-	if (!offsets_fit(table, buckets, n, len))
+	log_values(&r, 0, n, v, &bit);
+	return true;
+}
+
+bool
+log_decode_ranges(const uint8_t *p, size_t len, uint64_t *v, uint32_t n, const CodecRange *ranges,
+				  uint32_t nranges)
+{
+	uint64_t bit = 0;
+	uint32_t done = 0;
+	LogReader r;
+
+	if (!log_open(p, len, n, &r))
 		return false;
-	base = (uint64_t) unzigzag(base);
-	for (uint32_t i = decode_middle(table, buckets, p, len, base, v, n, &bit); i < n; i++)
+	for (uint32_t k = 0; k < nranges; k++)
 	{
-		const Bucket *b = &table[buckets[i]];
-		uint64_t x = b->bits ? get_bits_near_end(p, len, bit, (unsigned) b->bits) : 0;
-
-		v[i] = base + b->low + x;
-		bit += b->bits;
+		bit += sum_bits(r.buckets + done, ranges[k].from - done);
+		log_values(&r, ranges[k].from, ranges[k].to, v, &bit);
+		done = ranges[k].to;
 	}
 	return true;
 }

@@ -497,21 +497,136 @@ one_bin(const GroupKey *k, Cursor *cur, int64 *bin, uint64 *ns)
 	return *bin == (int64) (((uint64) info->start_max - bins.origin) / bins.stride);
 }
 
+/* ns: a time in the bin */
+static uint32
+number_of_bin(GroupKey *k, int64 bin, uint64 ns)
+{
+	uint32 *at = number_map_find(&k->steps, bin);
+	int16 below;
+
+	if (*at == NONE)
+		*at = evaluate_time(k, types_unix_ns_time(ns, &below));
+	return *at;
+}
+
 bool
 group_key_one(GroupKey *k, Cursor *cur, uint32 *number)
 {
 	int64 bin;
 	uint64 ns;
-	uint32 *at;
-	int16 below;
 
 	if (k->spec.kind != KEY_BIN || !one_bin(k, cur, &bin, &ns))
 		return false;
-	at = number_map_find(&k->steps, bin);
-	if (*at == NONE)
-		*at = evaluate_time(k, types_unix_ns_time(ns, &below));
-	*number = *at;
+	*number = number_of_bin(k, bin, ns);
 	return true;
+}
+
+/* ---- bins by trace ---- */
+
+/* The bins met in a vector. */
+typedef struct FewBins
+{
+	Bins bins;
+	int64 bin[GROUP_KEY_FEW_BINS];
+	uint64 ns[GROUP_KEY_FEW_BINS]; /* a time in each */
+	uint32 n;
+} FewBins;
+
+/* Place of a time's bin, or GROUP_KEY_FEW_BINS: there are more. */
+static inline uint32
+few_bins_find(FewBins *f, uint64 ns)
+{
+	int64 bin = bin_of(&f->bins, ns);
+
+	for (uint32 i = 0; i < f->n; i++)
+		if (f->bin[i] == bin)
+			return i;
+	if (f->n == GROUP_KEY_FEW_BINS)
+		return GROUP_KEY_FEW_BINS;
+	f->bin[f->n] = bin;
+	f->ns[f->n] = ns;
+	return f->n++;
+}
+
+/* Is no span of the open vector after the end of its trace, as those that end before they start might be? */
+static bool
+spans_end_after_start(Cursor *cur)
+{
+	int64 min, max;
+
+	return image_zone(cur->image, LEVEL_SPAN, LOAD_COLUMN, SC_DURATION,
+					  (uint32) (cur->vector - (int64) cur->first_vector[cur->unit]), &min, &max) &&
+		   min >= 0;
+}
+
+/* Bins of traces that lie in one; wanted: those that do not. Returns how many, or -1: too many bins. */
+static int64
+bins_of_traces(FewBins *f, Batch *b, uint32 *local, uint8 *wanted)
+{
+	const uint64 *start = (const uint64 *) batch_column(b, LEVEL_TRACE, TC_START)->i64;
+	const uint64 *duration = (const uint64 *) batch_column(b, LEVEL_TRACE, TC_DURATION)->i64;
+	int64 left = 0;
+
+	for (uint32 t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
+	{
+		uint64 end = start[t] + duration[t];
+		uint32 bin;
+
+		if (start[t] < f->bins.origin)
+			return -1;
+		wanted[t] = end < start[t] || bin_of(&f->bins, end) != bin_of(&f->bins, start[t]);
+		left += wanted[t];
+		if (wanted[t])
+			continue;
+		bin = few_bins_find(f, start[t]);
+		if (bin == GROUP_KEY_FEW_BINS)
+			return -1;
+		for (uint32 row = b->trace_first[t]; row < b->trace_first[t + 1]; row++)
+			local[row] = bin;
+	}
+	return left;
+}
+
+/* Bins of the rows of the other traces. */
+static bool
+bins_of_rows(FewBins *f, Batch *b, uint32 *local, const uint8 *wanted)
+{
+	const uint64 *start = (const uint64 *) image_trace_starts(b, wanted);
+
+	for (uint32 t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
+		for (uint32 row = b->trace_first[t]; wanted[t] && row < b->trace_first[t + 1]; row++)
+		{
+			if (start[row] < f->bins.origin)
+				return false;
+			local[row] = few_bins_find(f, start[row]);
+			if (local[row] == GROUP_KEY_FEW_BINS)
+				return false;
+		}
+	return true;
+}
+
+const uint32 *
+group_key_bins(GroupKey *k, Cursor *cur, uint32 *numbers, uint32 *nbins)
+{
+	Batch *b = cur->batch;
+	FewBins f = {.n = 0};
+	uint32 *local;
+	uint8 *wanted;
+	int64 left;
+
+	if (k->spec.kind != KEY_BIN || !b->sorted || b->level[LEVEL_TRACE].nrows == 0 ||
+		!bins_make(&k->spec, &f.bins) || !spans_end_after_start(cur))
+		return NULL;
+	set_near(&f.bins, Max((uint64) batch_column(b, LEVEL_TRACE, TC_START)->i64[0], f.bins.origin));
+	local = arena_alloc(b->arena, ((size_t) cur->batch_rows + 1) * sizeof(uint32));
+	wanted = arena_alloc(b->arena, (size_t) b->level[LEVEL_TRACE].nrows + 1);
+	left = bins_of_traces(&f, b, local, wanted);
+	if (left < 0 || (left > 0 && !bins_of_rows(&f, b, local, wanted)))
+		return NULL;
+	for (uint32 i = 0; i < f.n; i++)
+		numbers[i] = number_of_bin(k, f.bin[i], f.ns[i]);
+	*nbins = f.n;
+	return local;
 }
 
 const uint32 *

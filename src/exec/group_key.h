@@ -29,6 +29,12 @@ extern bool group_key_one(GroupKey *k, Cursor *cur, uint32 *number);
  */
 extern const uint32 *group_key_codes(GroupKey *k, Cursor *cur, uint32 *ncodes);
 extern uint32 group_key_of_code(GroupKey *k, uint32 code);
+/*
+ * Of keys that are bins of time: for each row of the open vector, which of a few bins it is in; numbers gets
+ * the number of each of them. NULL when they are many, or not told by the times of traces and some spans.
+ */
+#define GROUP_KEY_FEW_BINS 8
+extern const uint32 *group_key_bins(GroupKey *k, Cursor *cur, uint32 *numbers, uint32 *nbins);
 extern uint32 group_key_count(const GroupKey *k);
 /* Hand all values to another process; there, read them and give the number of one of them among its own. */
 extern void group_key_write(const GroupKey *k, StringInfo out);

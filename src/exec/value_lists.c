@@ -39,7 +39,7 @@ typedef struct List
 
 enum
 {
-	NARROW, /* unsigned, 32 bits */
+	NARROW, /* 31 bits, not negative */
 	WIDE,   /* everything else */
 	NWIDTHS
 };
@@ -179,7 +179,7 @@ open_chunk(ValueLists *l, List *list, int width)
 static inline void
 add_value(ValueLists *l, uint32 group, int64 v)
 {
-	int width = (uint64) v <= PG_UINT32_MAX ? NARROW : WIDE;
+	int width = (uint64) v <= PG_INT32_MAX ? NARROW : WIDE;
 	List *list = &l->list[group][width];
 
 	if (unlikely(list->at == list->end))
@@ -339,7 +339,7 @@ collect(ValueLists *l, const List *list, int width, void *out)
 }
 
 /* Magnitude of a number: exponent and four bits of mantissa of it as a float, which grow with it. */
-#define MAGNITUDES ((127 + 33) * 16)
+#define MAGNITUDES ((127 + 32) * 16)
 
 static inline uint32
 magnitude(uint32 v)
@@ -348,30 +348,56 @@ magnitude(uint32 v)
 	{
 		float f;
 		uint32 u;
-	} x = {.f = (float) v};
+	} x = {.f = (float) (int32) v};
 
 	return x.u >> 19;
 }
 
+/* So many are worked out together, which takes a fraction of one by one. */
+#define SOME 64
+
 static void
 count_magnitudes(const uint32 *v, uint64 n, uint32 *count)
 {
-	for (uint64 i = 0; i < n; i++)
+	uint64 i = 0;
+
+	for (; i + SOME <= n; i += SOME)
+	{
+		uint32 m[SOME];
+
+		for (int k = 0; k < SOME; k++)
+			m[k] = magnitude(v[i + k]);
+		for (int k = 0; k < SOME; k++)
+			count[m[k]]++;
+	}
+	for (; i < n; i++)
 		count[magnitude(v[i])]++;
 }
 
-/* Bring the values of one magnitude to out; returns how many. No branch depends on a value. */
+/* Bring the values of magnitudes that are wanted to out; returns how many. No branch depends on a value. */
 static uint64
-filter_magnitude(const uint32 *v, uint64 n, uint32 wanted, uint32 *out)
+filter_magnitudes(const uint32 *v, uint64 n, const uint8 *wanted, uint32 *out)
 {
-	uint64 k = 0;
+	uint64 found = 0, i = 0;
 
-	for (uint64 i = 0; i < n; i++)
+	for (; i + SOME <= n; i += SOME)
 	{
-		out[k] = v[i];
-		k += magnitude(v[i]) == wanted;
+		uint32 m[SOME];
+
+		for (int k = 0; k < SOME; k++)
+			m[k] = magnitude(v[i + k]);
+		for (int k = 0; k < SOME; k++)
+		{
+			out[found] = v[i + k];
+			found += wanted[m[k]];
+		}
 	}
-	return k;
+	for (; i < n; i++)
+	{
+		out[found] = v[i];
+		found += wanted[magnitude(v[i])];
+	}
+	return found;
 }
 
 static int
@@ -413,7 +439,7 @@ partition_values(uint32 *v, uint64 n, uint64 pivot)
 	return less;
 }
 
-/* The k-th value in order; moves values. */
+/* The k-th value in order; the values are moved, none is lost. */
 static uint32
 select_value(uint32 *v, uint64 n, uint64 k)
 {
@@ -444,13 +470,38 @@ select_value(uint32 *v, uint64 n, uint64 k)
 /* Fewer values than this are sorted, not counted. */
 #define SORT_VALUES 64
 
-/* Ranks are ascending, so the ones in the same magnitude follow one another. scratch: room for n values. */
+/* Where values of the magnitude of each rank begin in order: filled, with the magnitudes, by
+ * find_magnitudes(). */
+typedef struct RankPlace
+{
+	uint32 magnitude;
+	uint64 before; /* values of lesser magnitudes */
+} RankPlace;
+
+/* Ranks are ascending. */
+static void
+find_magnitudes(const uint32 *count, const uint64 *ranks, int nranks, RankPlace *places, uint8 *wanted)
+{
+	uint32 m = 0;
+	uint64 before = 0;
+
+	for (int r = 0; r < nranks; r++)
+	{
+		while (ranks[r] >= before + count[m])
+			before += count[m++];
+		places[r] = (RankPlace){m, before};
+		wanted[m] = 1;
+	}
+}
+
+/* scratch: room for n values. */
 static void
 select_narrow(uint32 *v, uint64 n, const uint64 *ranks, int nranks, int64 *out, uint32 *scratch)
 {
 	uint32 count[MAGNITUDES] = {0};
-	uint32 m = 0;
-	uint64 before = 0; /* values of lesser magnitude than m */
+	uint8 wanted[MAGNITUDES] = {0};
+	RankPlace *places;
+	uint64 found;
 
 	if (n <= SORT_VALUES)
 	{
@@ -459,17 +510,23 @@ select_narrow(uint32 *v, uint64 n, const uint64 *ranks, int nranks, int64 *out, 
 			out[r] = v[ranks[r]];
 		return;
 	}
+	places = palloc(nranks * sizeof(RankPlace));
 	count_magnitudes(v, n, count);
+	find_magnitudes(count, ranks, nranks, places, wanted);
+	found = filter_magnitudes(v, n, wanted, scratch);
+	memset(wanted, 0, sizeof(wanted));
 	for (int r = 0; r < nranks;)
 	{
-		uint64 found;
+		RankPlace p = places[r];
+		uint64 same;
 
-		while (ranks[r] >= before + count[m])
-			before += count[m++];
-		found = filter_magnitude(v, n, m, scratch);
-		for (; r < nranks && ranks[r] < before + found; r++)
-			out[r] = select_value(scratch, found, ranks[r] - before);
+		wanted[p.magnitude] = 1;
+		same = filter_magnitudes(scratch, found, wanted, v);
+		wanted[p.magnitude] = 0;
+		for (; r < nranks && places[r].magnitude == p.magnitude; r++)
+			out[r] = select_value(v, same, ranks[r] - p.before);
 	}
+	pfree(places);
 }
 
 /* Negative values and those of more than 32 bits, in order; returns how many are negative. */

@@ -80,6 +80,12 @@ extern int64_t image_find_trace(Image *image, const uint8_t trace_id[16], uint32
 /* A lazy batch over one vector; its columns, dictionaries included, are read when asked for. */
 extern Batch *image_vector(Image *image, uint32_t v, Arena *arena);
 
+/*
+ * Starts by row of a vector of sorted spans, where only some traces are looked at: those of which wanted has
+ * a byte that is not 0. Rows of other traces may have anything.
+ */
+extern const int64_t *image_trace_starts(Batch *b, const uint8_t *wanted);
+
 /* Bytes read so far (blocks, dictionaries, footer) and blocks decoded: for EXPLAIN ANALYZE. */
 typedef struct ImageCounters
 {

@@ -354,15 +354,15 @@ look_up_grid(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *codes
 {
 	const uint32_t *grid = leaf->cond_grid;
 	unsigned bits = leaf->cond_bits;
-	uint32_t mask = (UINT32_C(1) << bits) - 1, all = 0, max = 0;
+	uint32_t mask = (UINT32_C(1) << bits) - 1, places = 0, all = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 	{
-		all |= codes[i];
+		places |= codes[i];
 		codes[i] = grid[base[i] << bits | (codes[i] & mask)];
-		max = codes[i] > max ? codes[i] : max;
+		all |= codes[i];
 	}
-	return max != UINT32_MAX && all <= mask;
+	return all != UINT32_MAX && places <= mask;
 }
 
 /* All places are 0: the column is a function of the base. */
@@ -370,24 +370,14 @@ static bool
 look_up_only(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *codes)
 {
 	const uint32_t *only = leaf->cond_only;
-	uint32_t max = 0;
+	uint32_t all = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 	{
 		codes[i] = only[base[i]];
-		max = codes[i] > max ? codes[i] : max;
+		all |= codes[i];
 	}
-	return max != UINT32_MAX;
-}
-
-static bool
-all_below(const uint32_t *codes, uint32_t n, uint32_t limit)
-{
-	uint32_t max = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		max = codes[i] > max ? codes[i] : max;
-	return n == 0 || max < limit;
+	return all != UINT32_MAX;
 }
 
 /* Codes of a dictionary leaf: as stored, or through the table of its base. */
@@ -445,6 +435,19 @@ decode_numbers(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *b
 	else if (!codec_decode_i64((const uint8_t *) block.p, block.len, v, n))
 		image_corrupt(vec->image, "block of numbers");
 	c->i64 = v;
+}
+
+int64_t *
+image_decode_ranges(Vector *vec, Leaf *leaf, uint32_t n, const CodecRange *ranges, uint32_t nranges)
+{
+	int64_t *v = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(int64_t));
+	Str block = image_block(vec->image, leaf, vec->v, vec->arena);
+
+	if (block.len == 0)
+		memset(v, 0, (size_t) n * sizeof(int64_t));
+	else if (!codec_decode_i64_ranges((const uint8_t *) block.p, block.len, v, n, ranges, nranges))
+		image_corrupt(vec->image, "block of numbers");
+	return v;
 }
 
 static void

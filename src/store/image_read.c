@@ -151,6 +151,46 @@ add_starts(Batch *b, Relative relative, int64_t *v)
 	}
 }
 
+/* Differences to the row before or to the trace's start, of the rows of one trace. */
+static void
+add_starts_of(Relative relative, uint64_t origin, int64_t *v, uint32_t n)
+{
+	uint64_t from = origin;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		v[i] = (int64_t) (from + (uint64_t) v[i]);
+		if (relative == REL_PREVIOUS)
+			from = (uint64_t) v[i];
+	}
+}
+
+const int64_t *
+image_trace_starts(Batch *b, const uint8_t *wanted)
+{
+	Vector *vec = b->source;
+	Leaf *leaf = leaf_at(vec, vec->image->level[LEVEL_SPAN].column[SC_START]);
+	uint32_t ntraces = b->level[LEVEL_TRACE].nrows, n = 0;
+	const int64_t *origin;
+	CodecRange *ranges;
+	int64_t *v;
+
+	if (b->level[LEVEL_SPAN].columns[SC_START].loaded || leaf == NULL || leaf->mode != LEAF_BLOCKS ||
+		(leaf->relative != REL_PREVIOUS && leaf->relative != REL_TRACE))
+		return batch_column(b, LEVEL_SPAN, SC_START)->i64;
+	ranges = arena_alloc(vec->arena, ((size_t) ntraces + 1) * sizeof(CodecRange));
+	for (uint32_t t = 0; t < ntraces; t++)
+		if (wanted[t])
+			ranges[n++] = (CodecRange){b->trace_first[t], b->trace_first[t + 1]};
+	v = image_decode_ranges(vec, leaf, batch_nrows(b), ranges, n);
+	origin = batch_column(b, LEVEL_TRACE, TC_START)->i64;
+	for (uint32_t t = 0; t < ntraces; t++)
+		if (wanted[t])
+			add_starts_of(leaf->relative, (uint64_t) origin[t], v + b->trace_first[t],
+						  b->trace_first[t + 1] - b->trace_first[t]);
+	return v;
+}
+
 static void
 add_event_times(Batch *b, Relative relative, int64_t *v)
 {
@@ -455,14 +495,14 @@ static void
 codes_by_shape(const Vector *vec, Level level, const uint32_t *of_shape, uint32_t n, uint32_t *codes)
 {
 	const uint32_t *sets = vec->sets[level];
-	uint32_t max = 0;
+	uint32_t all = 0;
 
 	for (uint32_t row = 0; row < n; row++)
 	{
 		codes[row] = of_shape[sets[row]];
-		max = codes[row] > max ? codes[row] : max;
+		all |= codes[row];
 	}
-	if (max == UINT32_MAX)
+	if (all == UINT32_MAX)
 		image_corrupt(vec->image, "code outside its table");
 }
 

@@ -95,6 +95,9 @@ extern const uint8_t *image_shapes_naming(Image *image, Level level, uint32_t at
  * value, when the mode asks for one.
  */
 extern void image_decode_leaf(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base, Column *c);
+/* Numbers of a leaf of blocks without nulls, those in some ranges at least. */
+extern int64_t *image_decode_ranges(Vector *vec, Leaf *leaf, uint32_t n, const CodecRange *ranges,
+									uint32_t nranges);
 /* Codes of a leaf with a dictionary and without nulls, in the same way. */
 extern uint32_t *image_decode_codes(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base);
 
