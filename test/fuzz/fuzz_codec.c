@@ -36,12 +36,26 @@ decode_strings(const uint8_t *p, size_t len, const CodecWords *words, uint32_t n
 }
 
 static void
+decode_numbers(const uint8_t *p, size_t len, uint32_t n, Arena *arena)
+{
+	CodecRange ranges[] = {{n / 4, n / 3}, {n / 2, n}};
+	int64_t *v = arena_alloc(arena, n * 8), *some = arena_alloc(arena, n * 8);
+	bool fine = codec_decode_i64(p, len, v, n);
+
+	if (codec_decode_i64_ranges(p, len, some, n, ranges, 2) != fine)
+		abort();
+	for (uint32_t i = n / 2; fine && i < n; i++)
+		if (v[i] != some[i])
+			abort();
+}
+
+static void
 decode(int kind, const uint8_t *p, size_t len, uint32_t n, Arena *arena)
 {
 	codec_name(p, len);
 	switch (kind)
 	{
-		case 0: codec_decode_i64(p, len, arena_alloc(arena, n * 8), n); break;
+		case 0: decode_numbers(p, len, n, arena); break;
 		case 1: codec_decode_u32(p, len, arena_alloc(arena, n * 4), n); break;
 		case 2: codec_decode_fixed(p, len, arena_alloc(arena, n * 16), n, 16); break;
 		case 3: codec_decode_fixed(p, len, arena_alloc(arena, n * 7), n, 7); break;

@@ -58,6 +58,23 @@ repair(uint8_t *p, size_t len)
 	memcpy(p + 24, &crc, 4);
 }
 
+/* What scans read in ways of their own. */
+static void
+read_vector(Image *image, Arena *arena)
+{
+	Batch *b = image_vector(image, 0, arena);
+	uint32_t n, *codes = arena_alloc(arena, ((size_t) batch_nrows(b) + 1) * sizeof(uint32_t));
+	const AttrColumn *attrs = image_attrs(image, LEVEL_SPAN, &n);
+	uint8_t *wanted = arena_alloc(arena, (size_t) b->level[LEVEL_TRACE].nrows + 1);
+
+	for (uint32_t k = 0; attrs && b->spans && k < n && k < 64; k++)
+		image_attr_codes(b, LEVEL_SPAN, k, 1, codes);
+	for (uint32_t t = 0; t < b->level[LEVEL_TRACE].nrows; t++)
+		wanted[t] = t % 2;
+	if (b->sorted)
+		image_trace_starts(b, wanted);
+}
+
 static void
 read_everything(Image *image, Arena *arena)
 {
@@ -75,6 +92,7 @@ read_everything(Image *image, Arena *arena)
 	}
 	image_zone(image, LEVEL_SPAN, LOAD_COLUMN, SC_DURATION, 0, &min, &max);
 	image_dictionary(image, LEVEL_SPAN, LOAD_COLUMN, SC_NAME, &n);
+	read_vector(image, arena);
 	image_check(image, arena);
 }
 

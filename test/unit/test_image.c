@@ -108,6 +108,65 @@ same_traces(Batch *b, Batch *vector, uint32_t first_row, uint32_t first_trace)
 	return true;
 }
 
+/* Is the value with this code what the column has for its next row? */
+static bool
+same_value(Image *image, uint32_t which, const Column *c, uint32_t k, uint32_t code)
+{
+	uint32_t n;
+	const Str *strings = image_strings(image, LEVEL_SPAN, LOAD_ATTR, which, &n);
+	const int64_t *numbers = strings ? NULL : image_numbers(image, LEVEL_SPAN, LOAD_ATTR, which, &n);
+
+	if (code < 5 || code - 5 >= n)
+		return false;
+	return strings ? str_eq(strings[code - 5], column_str(c, k)) : numbers[code - 5] == c->i64[k];
+}
+
+/* Codes by row of the attribute columns that have them. */
+static bool
+same_codes(Image *image, uint32_t v, Arena *arena)
+{
+	Batch *lazy = image_vector(image, v, arena), *b = image_vector(image, v, arena);
+	uint32_t n, *codes = arena_alloc(arena, ((size_t) batch_nrows(b) + 1) * sizeof(uint32_t));
+	const AttrColumn *attrs = image_attrs(image, LEVEL_SPAN, &n);
+
+	for (uint32_t which = 0; attrs && which < n; which++)
+	{
+		AttrColumn *a;
+		uint32_t k = 0;
+
+		if (!image_attr_codes(lazy, LEVEL_SPAN, which, 5, codes))
+			continue;
+		a = batch_attr_rows(b, LEVEL_SPAN, which);
+		for (uint32_t row = 0; row < batch_nrows(b); row++)
+		{
+			bool there = k < a->values.n && a->rows[k] == row;
+
+			if (there ? !same_value(image, which, &a->values, k++, codes[row]) : codes[row] != 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Starts of every third trace, without those of the others. */
+static bool
+same_starts(Image *image, uint32_t v, Arena *arena)
+{
+	Batch *lazy = image_vector(image, v, arena), *b = image_vector(image, v, arena);
+	uint32_t ntraces = b->level[LEVEL_TRACE].nrows;
+	uint8_t *wanted = arena_alloc0(arena, (size_t) ntraces + 1);
+	const int64_t *all = batch_column(b, LEVEL_SPAN, SC_START)->i64, *some;
+
+	for (uint32_t t = 0; t < ntraces; t += 3)
+		wanted[t] = 1;
+	some = image_trace_starts(lazy, wanted);
+	for (uint32_t t = 0; t < ntraces; t += 3)
+		for (uint32_t row = b->trace_first[t]; row < b->trace_first[t + 1]; row++)
+			if (some[row] != all[row])
+				return false;
+	return true;
+}
+
 /* Encode, read back, compare every row of every vector; image_check finds nothing. */
 static bool
 round_trip(Batch *b, const Encoding *e, size_t *bytes, uint32_t *nvectors)
@@ -139,7 +198,10 @@ round_trip(Batch *b, const Encoding *e, size_t *bytes, uint32_t *nvectors)
 			same = batch_nrows(vector) == image_vector_info(image, v)->nrows && vector->sorted == b->sorted &&
 				   same_rows(b, vector, image_vector_info(image, v)->first_row, tmp);
 			if (same && b->sorted)
-				same = same_traces(b, vector, image_vector_info(image, v)->first_row, traces);
+				same = same_traces(b, vector, image_vector_info(image, v)->first_row, traces) &&
+					   same_starts(image, v, tmp);
+			if (same && b->spans)
+				same = same_codes(image, v, tmp);
 			traces += vector->level[LEVEL_TRACE].nrows;
 			arena_destroy(tmp);
 		}
