@@ -38,7 +38,7 @@ all install:
 endif
 
 # Loops over the values of columns: GCC vectorises them at -O3 only.
-COLUMN_SRCS  = $(wildcard src/codec/*.c src/exec/*.c src/store/image*.c)
+COLUMN_SRCS  = $(wildcard src/codec/*.c src/exec/*.c src/store/image*.c src/traceql/eval/*.c src/traceql/metrics/*.c)
 $(COLUMN_SRCS:.c=.o): CFLAGS += -O3
 
 -include $(OBJS:.o=.d)

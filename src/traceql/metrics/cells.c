@@ -133,9 +133,10 @@ fold_picked(Leaf *leaf, Picked *p)
 
 	if (fold_dense(leaf, p))
 		return;
-	picked_list(leaf, p);
 	if (leaf->plan->measured)
 		m = measure(leaf, p);
+	else
+		picked_list(leaf, p);
 	if (p->n == 0)
 		return;
 	series = group_series(leaf, p);

@@ -250,7 +250,7 @@ extern void group_values(const Leaf *leaf, uint32_t series, const EvalValue **va
 
 /* ---- measure.c ---- */
 
-/* Leaves spans without a number out where that is cheap to tell. Needs and keeps the list of rows. */
+/* Makes the list of rows; leaves spans without a number out where that is cheap to tell. */
 extern Measured measure(Leaf *leaf, Picked *p);
 static inline double
 measured_number(const Measured *m, uint32_t i)

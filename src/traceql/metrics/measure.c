@@ -141,13 +141,51 @@ measure_span(TraceqlRun *run, const Slot *slot, Picked *p, Filled *to)
 	narrow(p, &by_row, to);
 }
 
+/*
+ * Spans of one interval that have not been listed: those with a value are, straight from the column. false:
+ * it is not one column that holds all values of the key.
+ */
+static bool
+list_measured(Leaf *leaf, Picked *p, Filled *to)
+{
+	TraceqlRun *run = leaf->run;
+	const KeyMap *map = slot_keys(run, leaf->plan->measured)->map;
+	const AttrColumn *column;
+	uint32_t n = 0;
+
+	if (map->ncolumns != 1 ||
+		!may_be_number(run->unit.batch->level[LEVEL_SPAN].attrs->columns[map->columns[0]].type))
+		return false;
+	column = batch_attr_rows(run->unit.batch, LEVEL_SPAN, map->columns[0]);
+	*to = room(run, column->values.n);
+	p->rows = arena_alloc(run->scratch, (column->values.n + 1) * sizeof(uint32_t));
+	p->interval = arena_alloc(run->scratch, (column->values.n + 1) * sizeof(uint32_t));
+	for (uint32_t i = 0; i < column->values.n; i++)
+	{
+		set_at(column, i, to, n);
+		p->rows[n] = column->rows[i];
+		p->interval[n] = p->same;
+		n += p->hit[column->rows[i]] && to->type[n] != EVAL_NIL;
+	}
+	memset(p->hit, 0, run->unit.nrows);
+	for (uint32_t i = 0; i < n; i++)
+		p->hit[p->rows[i]] = 1;
+	p->n = n;
+	return true;
+}
+
 Measured
 measure(Leaf *leaf, Picked *p)
 {
 	TraceqlRun *run = leaf->run;
 	const Slot *slot = leaf->plan->measured;
-	Filled to = room(run, p->n);
+	Filled to;
 
+	if (slot->kind == SLOT_SPAN && p->one && !p->rows && !leaf->metrics->options.rowwise &&
+		list_measured(leaf, p, &to))
+		return (Measured){to.raw, to.type};
+	picked_list(leaf, p);
+	to = room(run, p->n);
 	if (slot->kind == SLOT_INTRINSIC && slot->intrinsic == TQL_DURATION && !leaf->metrics->options.rowwise)
 		measure_duration(run, p, &to);
 	else if (slot->kind == SLOT_SPAN && !leaf->metrics->options.rowwise)
