@@ -26,9 +26,10 @@ extern void merge_define_settings(void);
 
 /*
  * For the merge worker, in a transaction of its caller: find a table of this database that has something
- * to merge by the policy and merge one round of it. false: nothing to do, or another merge is running.
+ * to merge by the policy and merge one round of it. Returns rows taken; 0: nothing to do, or another merge is
+ * running.
  */
-extern bool merge_step(void);
+extern uint64 merge_step(void);
 /* Tables a merge or check of this relation means: itself, or its leaves that use access method tempo. */
 extern List *merge_tables(Oid relid, LOCKMODE lock);
 

@@ -381,7 +381,7 @@ try_table(Oid relid)
 	return rows;
 }
 
-bool
+uint64
 merge_step(void)
 {
 	static TimestampTz counted;
@@ -389,20 +389,23 @@ merge_step(void)
 	ListCell *lc;
 
 	if (RecoveryInProgress() || !merge_lock(false))
-		return false;
+		return 0;
 	count_deleted = TimestampDifferenceExceeds(counted, now, COUNT_DELETED_EVERY * 1000);
 	foreach (lc, all_tables())
 	{
+		uint64 rows;
+
 		CHECK_FOR_INTERRUPTS();
-		if (try_table(lfirst_oid(lc)) > 0)
+		rows = try_table(lfirst_oid(lc));
+		if (rows > 0)
 		{
 			last_merged = lfirst_oid(lc);
-			return true;
+			return rows;
 		}
 	}
 	if (count_deleted)
 		counted = now;
-	return false;
+	return 0;
 }
 
 PG_FUNCTION_INFO_V1(tempo_merge_step);
@@ -412,5 +415,5 @@ tempo_merge_step(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("tempo.merge_step()");
 	PreventCommandDuringRecovery("tempo.merge_step()");
-	PG_RETURN_BOOL(merge_step());
+	PG_RETURN_BOOL(merge_step() > 0);
 }

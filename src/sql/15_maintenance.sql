@@ -42,10 +42,11 @@ CREATE FUNCTION tempo.units("table" regclass, OUT relation regclass, OUT kind te
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'tempo_units' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 100;
 
--- tempo.segments: the segments of all tables of access method tempo that the asking role may read.
+-- tempo.segments: the segments of all tables of access method tempo that the asking role may read. dead_bytes: the share
+-- of deleted rows in bytes; dead space between segments is in tempo.storage.
 CREATE VIEW tempo.segments AS
     SELECT u.relation, u.id, u.level, u.rows, u.traces, u.vectors, u.bytes, u.first_block, u.blocks, u.start_min,
-           u.start_max, u.end_max, u.trace_min, u.trace_max, u.has_split, u.made_at, u.deleted, u.folded
+           u.start_max, u.end_max, u.trace_min, u.trace_max, u.has_split, u.made_at, u.deleted, u.folded, u.bytes * u.deleted / u.rows AS dead_bytes
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_am a ON a.oid = c.relam
      CROSS JOIN LATERAL tempo.units(c.oid) u

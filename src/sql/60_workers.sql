@@ -21,16 +21,40 @@ CREATE FUNCTION tempo.waiting_batches() RETURNS bigint
 REVOKE ALL ON FUNCTION tempo.waiting_batches() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tempo.waiting_batches() TO pg_monitor;
 
+-- Transactions of this database that keep VACUUM from removing batches that were merged since, the oldest first, and
+-- those that merges go around because they have deleted rows and not ended. pid is NULL for prepared ones.
+CREATE VIEW tempo.open_transactions AS
+    SELECT a.pid, NULL::text AS prepared, a.xact_start AS since, a.backend_xmin IS NOT NULL AS holds_vacuum,
+           EXISTS (SELECT FROM pg_catalog.pg_locks l
+                    WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.objsubid = 29798 AND l.granted) AS holds_merges
+      FROM pg_catalog.pg_stat_activity a
+     WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+       AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
+    UNION ALL
+    SELECT NULL, p.gid, p.prepared, true,
+           EXISTS (SELECT FROM pg_catalog.pg_locks l
+                    WHERE l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text AND l.locktype = 'advisory'
+                      AND l.objsubid = 29798)
+      FROM pg_catalog.pg_prepared_xacts p
+     WHERE p.database = pg_catalog.current_database()
+     ORDER BY since;
+REVOKE ALL ON tempo.open_transactions FROM PUBLIC;
+GRANT SELECT ON tempo.open_transactions TO pg_monitor;
+
 -- worker: launcher, query server, merger, maintenance, receiver, query executor. state: running, busy (an executor with a
 -- request) or stopped. requests were answered, refused of them with an error; bytes as they came in; spans
 -- are committed ones, rejected_spans those refused by partial success. Only the merger has waiting_batches
 -- and merge_lag, the time since it last found nothing left to merge; its requests are merges; those of maintenance are partitions
--- dropped, bytes what that gave back, refused what was put off. Only for superusers and pg_monitor.
+-- dropped, bytes what that gave back, refused what was put off. oldest_transaction, also of the merger only: how long the oldest
+-- of tempo.open_transactions has been open; merges go on beside it, but what they took stays on disk, and indexes keep
+-- entries for it, until it ends. Only for superusers and pg_monitor.
 CREATE VIEW tempo.status AS
     SELECT worker, number, pid, state, listeners, started, requests, refused, bytes, spans, rejected_spans,
            last_commit,
            CASE WHEN worker = 'merger' THEN tempo.waiting_batches() END AS waiting_batches,
            CASE WHEN worker = 'merger' THEN clock_timestamp() - coalesce(caught_up, started) END AS merge_lag,
+           CASE WHEN worker = 'merger' THEN (SELECT clock_timestamp() - min(since) FROM tempo.open_transactions) END
+               AS oldest_transaction,
            last_error, last_error_at
     FROM tempo.worker_status();
 COMMENT ON VIEW tempo.status IS 'background workers of tempo: listeners, counters, last commit and last error';

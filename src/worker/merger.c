@@ -30,16 +30,16 @@
 #define LOCK_MS        5000
 #define MAX_BACKOFF_MS 60000
 
-/* One round. false: nothing left to do, or an error, which makes *backoff grow. */
-static bool
+/* One round: how many rows. 0: nothing left to do, or an error, which makes *backoff grow. */
+static uint64
 merge_once(MemoryContext context, int *backoff)
 {
-	bool more = false;
+	volatile uint64 rows = 0;
 
 	PG_TRY();
 	{
 		work_begin(0, LOCK_MS);
-		more = merge_step();
+		rows = merge_step();
 		work_commit();
 		*backoff = 0;
 	}
@@ -47,12 +47,12 @@ merge_once(MemoryContext context, int *backoff)
 	{
 		work_log(LOG, "could not merge", work_abort(context));
 		*backoff = Min(Max(*backoff * 2, 1000), MAX_BACKOFF_MS);
-		more = false;
+		rows = 0;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(context);
-	return more;
+	return rows;
 }
 
 /* Told to stop while idle: leave quietly. In a round CHECK_FOR_INTERRUPTS ends it. */
@@ -66,6 +66,29 @@ look_around(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+static void
+wait_ms(long ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+/* Until these rows, begun at a time, have taken as long as tempo.merge_rate says. */
+static void
+throttle(uint64 rows, TimestampTz begun)
+{
+	for (;;)
+	{
+		double passed = (double) (GetCurrentTimestamp() - begun) / 1000;
+		double due = tempo_merge_rate > 0 ? (double) rows * 1000 / tempo_merge_rate : 0;
+
+		look_around();
+		if (passed >= due)
+			return;
+		wait_ms((long) Min(due - passed, 1000) + 1);
 	}
 }
 
@@ -97,18 +120,21 @@ tempo_merger_main(Datum arg)
 
 	for (;;)
 	{
+		TimestampTz begun = GetCurrentTimestamp();
+		uint64 rows;
+
 		look_around();
-		while (merge_once(context, &backoff))
+		rows = merge_once(context, &backoff);
+		if (rows > 0)
 		{
 			pg_atomic_fetch_add_u64(&my_slot->requests, 1);
 			worker_note_commit();
-			look_around();
+			throttle(rows, begun);
+			continue;
 		}
 		if (backoff == 0)
 			note_caught_up();
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Max(tempo_merge_interval, backoff), PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
+		wait_ms(Max(tempo_merge_interval, backoff));
 	}
 }
 

@@ -23,6 +23,7 @@ int tempo_receiver_memory;
 int tempo_query_timeout;
 int tempo_query_queue;
 int tempo_merge_interval;
+int tempo_merge_rate;
 int tempo_maintenance_interval;
 char *tempo_ingest_role;
 char *tempo_query_role;
@@ -82,6 +83,8 @@ tempo_define_worker_settings(void)
 			   "Further requests are answered 429.", &tempo_query_queue, 2000, 1, 100000, 0);
 	define_int("tempo.merge_interval", "Pause between looks for recent batches to merge.", NULL,
 			   &tempo_merge_interval, 1000, 10, 3600 * 1000, GUC_UNIT_MS);
+	define_int("tempo.merge_rate", "Rows a second that the merge worker takes at most.",
+			   "It pauses between rounds. 0 means no limit.", &tempo_merge_rate, 0, 0, INT_MAX, 0);
 	define_int("tempo.maintenance_interval",
 			   "Pause between looks for partitions to drop and statistics to renew.", NULL,
 			   &tempo_maintenance_interval, 60 * 1000, 100, 24 * 3600 * 1000, GUC_UNIT_MS);

@@ -36,6 +36,7 @@ extern int tempo_receiver_memory;        /* kB */
 extern int tempo_query_timeout;          /* ms */
 extern int tempo_query_queue;
 extern int tempo_merge_interval;       /* ms */
+extern int tempo_merge_rate;           /* rows a second, 0: no limit */
 extern int tempo_maintenance_interval; /* ms */
 extern char *tempo_ingest_role;
 extern char *tempo_query_role;

@@ -41,7 +41,10 @@ is(sql($node, $workers), $before, 'every worker is still the same process');
 is(sql($node, "SELECT count(*), count(DISTINCT span_id) FROM tempo.spans WHERE service = 'sender-99'"),
 	join('|', (20 * ($figure{good_sent} - $figure{good_refused})) x 2), 'its spans are there');
 
-cmp_ok(sql($node, "SELECT count(*) FROM tempo.spans WHERE service <> 'sender-99'"), '>', 500, 'much of the spoiled got in');
+# Most is spoiled in other places than what makes a span another one, so merges may have folded it.
+cmp_ok(sql($node, "SELECT sum(spans) FROM tempo.status WHERE worker = 'receiver'") - sql($node, "SELECT count(*) FROM tempo.spans WHERE service = 'sender-99'"),
+	'>', 500, 'much of the spoiled got in');
+cmp_ok(sql($node, "SELECT count(*) FROM tempo.spans WHERE service <> 'sender-99'"), '>', 0, 'and is there');
 cmp_ok(sql($node, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'tempo.spans'::regclass"), '<=', 30, 'without more days than allowed');
 
 # Whatever got in can be read in every way, before and after it is merged.

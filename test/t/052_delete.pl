@@ -59,6 +59,8 @@ $one->query_safe('BEGIN; DELETE FROM t WHERE id IN (10, 200)');
 cmp_ok(sql($node, "SELECT tempo_merge('t')"), '>', 0, 'a merge beside a transaction that has deleted');
 is(sql($node, "SELECT count(*) FROM t WHERE id IN (10, 200)"), 2, 'what it leaves out is there');
 cmp_ok(sql($node, "SELECT count(*) FROM tempo.units('t') WHERE kind <> 'segment'"), '>', 0, 'the recent batch it deleted from waits');
+my $pid = $one->query_safe('SELECT pg_backend_pid()');
+is(sql($node, "SELECT holds_merges, since > now() - interval '10 minutes' FROM tempo.open_transactions WHERE pid = $pid"), 't|t', 'tempo.open_transactions has the transaction');
 $one->query_safe('COMMIT');
 cmp_ok(sql($node, "SELECT tempo_merge('t')"), '>', 0, 'the next merge takes it');
 is(sql($node, "SELECT count(*) FILTER (WHERE kind <> 'segment'), sum(deleted) FROM tempo.units('t')"), '0|0', 'and is rid of the deleted rows');
@@ -76,6 +78,23 @@ sql($node, "INSERT INTO t VALUES (321, 'x')");
 $one->query_safe("BEGIN; SELECT tempo_merge('t')");
 waits('DELETE FROM t WHERE id = 321 RETURNING id', 'ROLLBACK', qr/^321$/m, 'or that was rolled back');
 is(sql($node, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid IN (29797, 29798)"), 0, 'no lock is left');
+
+# ---- a transaction that stays open ----
+
+$one->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t');
+my $kept = $one->query_safe('SELECT count(*), sum(id) FROM t');
+for my $n (1 .. 5)
+{
+	sql($node, "INSERT INTO t SELECT i, 'more' FROM generate_series(1000, 1099) i");
+	sql($node, "SELECT tempo_merge('t')");
+}
+sql($node, 'VACUUM t');
+is($one->query_safe('SELECT count(*), sum(id) FROM t'), $kept, 'an old snapshot beside merges');
+is(sql($node, "SELECT count(*) FILTER (WHERE kind <> 'segment') FROM tempo.units('t')"), 0, 'which go on');
+is(sql($node, "SELECT holds_vacuum, holds_merges FROM tempo.open_transactions WHERE pid = $pid"), 't|f', 'it is reported');
+is(sql($node, "SELECT oldest_transaction > '0' FROM tempo.status WHERE worker = 'merger'"), 't', 'and its age');
+$one->query_safe('COMMIT');
+sql($node, 'DELETE FROM t WHERE id >= 1000');
 
 # ---- new files ----
 
