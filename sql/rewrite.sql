@@ -121,6 +121,9 @@ DROP TABLE w, wp, wh, wt, wu;
 DROP FUNCTION bytes, holds, rows;
 
 -- spans: marks of split traces, TraceQL
+SET client_min_messages = warning;
+DROP TABLE IF EXISTS tempo.spans CASCADE;
+RESET client_min_messages;
 SELECT tempo.init();
 SELECT tempo.create_partitions('2021-09-01', '2021-09-01') >= 0 AS made;
 INSERT INTO tempo.spans (trace_id, span_id, name, start_time, duration_ns, attributes)

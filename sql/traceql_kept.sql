@@ -33,7 +33,7 @@ CREATE PROCEDURE compare(step text) LANGUAGE plpgsql AS $$
 DECLARE size text; wrong int;
 BEGIN
 	FOREACH size IN ARRAY '{64MB,0,20kB,64MB}'::text[] LOOP
-		PERFORM set_config('tempo.image_cache', size, false);
+		PERFORM set_config('tempo.image_cache', size, false), set_config('tempo.vector_cache', size, false);
 		FOR i IN 1..2 LOOP
 			SELECT count(*) INTO wrong FROM (TABLE before EXCEPT TABLE answers) d;
 			IF wrong > 0 THEN RAISE WARNING '%, %: % answers differ', step, size, wrong; END IF;

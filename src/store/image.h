@@ -86,6 +86,12 @@ extern Batch *image_vector(Image *image, uint32_t v, Arena *arena);
  */
 extern const int64_t *image_trace_starts(Batch *b, const uint8_t *wanted);
 
+/*
+ * What loads of the batch leave behind that nothing points to goes to scratch from now on, which must live
+ * until it is told otherwise; NULL: to the batch's own arena, as in the beginning.
+ */
+extern void image_vector_scratch(Batch *batch, Arena *scratch);
+
 /* Bytes read so far (blocks, dictionaries, footer) and blocks decoded: for EXPLAIN ANALYZE. */
 typedef struct ImageCounters
 {

@@ -382,9 +382,9 @@ look_up_only(const Leaf *leaf, const uint32_t *base, uint32_t n, uint32_t *codes
 
 /* Codes of a dictionary leaf: as stored, or through the table of its base. */
 static uint32_t *
-decode_codes(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *base)
+decode_codes(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *base, Arena *arena)
 {
-	uint32_t *codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+	uint32_t *codes = arena_alloc(arena, (size_t) n * sizeof(uint32_t));
 	bool fine;
 
 	if (leaf->mode == LEAF_COND)
@@ -411,7 +411,9 @@ decode_codes(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *bas
 uint32_t *
 image_decode_codes(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base)
 {
-	return decode_codes(vec, leaf, image_block(vec->image, leaf, vec->v, vec->arena), n, base);
+	Str block = image_block(vec->image, leaf, vec->v, vec->scratch);
+
+	return decode_codes(vec, leaf, block, n, base, vec->scratch);
 }
 
 static void
@@ -421,7 +423,7 @@ decode_numbers(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *b
 
 	if (leaf_has_dict(leaf))
 	{
-		const uint32_t *codes = decode_codes(vec, leaf, block, n, base);
+		const uint32_t *codes = decode_codes(vec, leaf, block, n, base, vec->scratch);
 
 		image_need_dict(vec->image, leaf);
 		for (uint32_t i = 0; i < n; i++)
@@ -440,8 +442,8 @@ decode_numbers(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *b
 int64_t *
 image_decode_ranges(Vector *vec, Leaf *leaf, uint32_t n, const CodecRange *ranges, uint32_t nranges)
 {
-	int64_t *v = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(int64_t));
-	Str block = image_block(vec->image, leaf, vec->v, vec->arena);
+	int64_t *v = arena_alloc(vec->scratch, ((size_t) n + 1) * sizeof(int64_t));
+	Str block = image_block(vec->image, leaf, vec->v, vec->scratch);
 
 	if (block.len == 0)
 		memset(v, 0, (size_t) n * sizeof(int64_t));
@@ -470,7 +472,7 @@ decode_strings(Vector *vec, Leaf *leaf, Str block, uint32_t n, const uint32_t *b
 {
 	if (leaf_has_dict(leaf))
 	{
-		c->codes = decode_codes(vec, leaf, block, n, base);
+		c->codes = decode_codes(vec, leaf, block, n, base, vec->arena);
 		c->ndict = leaf->ndict;
 		if (leaf->what == LEAF_SHAPES)
 			return;
@@ -511,7 +513,7 @@ decode_nulls(Vector *vec, Str block, uint32_t n, Column *c)
 		image_corrupt(vec->image, "block of nulls");
 	if (len > 0)
 	{
-		flags = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+		flags = arena_alloc(vec->scratch, (size_t) n * sizeof(uint32_t));
 		if (!codec_decode_u32(part, len, flags, n))
 			image_corrupt(vec->image, "block of nulls");
 		c->nulls = arena_alloc(vec->arena, n);
@@ -524,7 +526,9 @@ decode_nulls(Vector *vec, Str block, uint32_t n, Column *c)
 void
 image_decode_leaf(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base, Column *c)
 {
-	Str block = image_block(vec->image, leaf, vec->v, vec->arena);
+	/* strings may stay where they are in the block */
+	bool stays = c->kind == COL_BYTES && !leaf_has_dict(leaf);
+	Str block = image_block(vec->image, leaf, vec->v, stays ? vec->arena : vec->scratch);
 
 	c->n = n;
 	if (leaf->flags & LEAF_NULLS)

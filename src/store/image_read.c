@@ -41,7 +41,7 @@ base_codes_at(Batch *b, const Leaf *leaf, const uint32_t *rows, uint32_t n)
 {
 	const Vector *vec = b->source;
 	const uint32_t *by_row = base_codes(b, leaf);
-	uint32_t *codes = arena_alloc(vec->arena, (size_t) n * sizeof(uint32_t));
+	uint32_t *codes = arena_alloc(vec->scratch, (size_t) n * sizeof(uint32_t));
 
 	for (uint32_t i = 0; i < n; i++)
 		codes[i] = by_row[rows[i]];
@@ -178,7 +178,7 @@ image_trace_starts(Batch *b, const uint8_t *wanted)
 	if (b->level[LEVEL_SPAN].columns[SC_START].loaded || leaf == NULL || leaf->mode != LEAF_BLOCKS ||
 		(leaf->relative != REL_PREVIOUS && leaf->relative != REL_TRACE))
 		return batch_column(b, LEVEL_SPAN, SC_START)->i64;
-	ranges = arena_alloc(vec->arena, ((size_t) ntraces + 1) * sizeof(CodecRange));
+	ranges = arena_alloc(vec->scratch, ((size_t) ntraces + 1) * sizeof(CodecRange));
 	for (uint32_t t = 0; t < ntraces; t++)
 		if (wanted[t])
 			ranges[n++] = (CodecRange){b->trace_first[t], b->trace_first[t + 1]};
@@ -547,7 +547,7 @@ decode_attr_codes(Batch *b, Leaf *leaf, const uint8_t *named, uint32_t first, ui
 	Vector *vec = b->source;
 	uint32_t n = attr_values(b, leaf->level, leaf->index);
 	const uint32_t *base = NULL;
-	uint32_t *dense = arena_alloc0(vec->arena, ((size_t) n + 1) * sizeof(uint32_t));
+	uint32_t *dense = arena_alloc0(vec->scratch, ((size_t) n + 1) * sizeof(uint32_t));
 
 	if (n > 0)
 	{
@@ -583,7 +583,7 @@ image_attr_codes(Batch *b, Level level, uint32_t which, uint32_t first, uint32_t
 	if (constant || (function && image->leaves[leaf->base].what == LEAF_SHAPES))
 	{
 		uint32_t nshapes = image->level[level].nshapes;
-		uint32_t *of_shape = arena_alloc0(vec->arena, ((size_t) nshapes + 1) * sizeof(uint32_t));
+		uint32_t *of_shape = arena_alloc0(vec->scratch, ((size_t) nshapes + 1) * sizeof(uint32_t));
 
 		for (uint32_t s = 0; s < nshapes; s++)
 		{
@@ -702,7 +702,7 @@ image_vector(Image *image, uint32_t v, Arena *arena)
 	codec_trim(SCRATCH_KEPT);
 	vec->image = image;
 	vec->v = v;
-	vec->arena = arena;
+	vec->arena = vec->scratch = arena;
 	b->arena = arena;
 	b->spans = image->flags & IMAGE_SPANS;
 	b->sorted = image->flags & IMAGE_SORTED;
@@ -719,4 +719,12 @@ image_vector(Image *image, uint32_t v, Arena *arena)
 		b->trace_first =
 			load_firsts(b, image->trace_rows, b->level[LEVEL_TRACE].nrows, batch_nrows(b), "rows of a trace");
 	return b;
+}
+
+void
+image_vector_scratch(Batch *batch, Arena *scratch)
+{
+	Vector *vec = batch->source;
+
+	vec->scratch = scratch ? scratch : vec->arena;
 }

@@ -65,6 +65,7 @@ typedef struct Vector
 	Image *image;
 	uint32_t v;
 	Arena *arena;
+	Arena *scratch;            /* of what nothing points to once a load is done */
 	uint32_t *attr_n[NLEVELS]; /* values of each attribute column in this vector; with the shapes */
 	uint32_t attrs_counted[NLEVELS];
 	uint32_t *sets[NLEVELS]; /* shape of each row in the image's table, whatever its order */
@@ -98,7 +99,7 @@ extern void image_decode_leaf(Vector *vec, Leaf *leaf, uint32_t n, const uint32_
 /* Numbers of a leaf of blocks without nulls, those in some ranges at least. */
 extern int64_t *image_decode_ranges(Vector *vec, Leaf *leaf, uint32_t n, const CodecRange *ranges,
 									uint32_t nranges);
-/* Codes of a leaf with a dictionary and without nulls, in the same way. */
+/* Codes of a leaf with a dictionary and without nulls, in the same way, in scratch. */
 extern uint32_t *image_decode_codes(Vector *vec, Leaf *leaf, uint32_t n, const uint32_t *base);
 
 #endif

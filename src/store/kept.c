@@ -34,7 +34,12 @@ typedef struct KeptEntry
 	Size size;
 	uint64 footer_bytes;
 	uint64 bytes_told;
-	dlist_node node; /* of idle, when there are no pins */
+	uint64 used;                   /* number of the last keeper that asked for a vector */
+	MemoryContext vectors_context; /* NULL: no vectors are kept */
+	Arena *vectors_arena;
+	Batch **vectors;   /* by vector; NULL: not kept */
+	Size vectors_size; /* as in all_vectors */
+	dlist_node node;   /* of idle, when there are no pins */
 } KeptEntry;
 
 typedef struct KeptSlot
@@ -54,11 +59,14 @@ struct Keeper
 };
 
 static int image_cache = 64 * 1024;
+static int vector_cache = 128 * 1024;
 
 static MemoryContext kept_context;
 static HTAB *kept_table;
 static dlist_head idle = DLIST_STATIC_INIT(idle); /* longest idle first */
 static Size idle_size;
+static Size all_vectors; /* bytes of the vectors of all entries */
+static uint64 keepers;   /* made so far */
 
 void
 kept_define_settings(void)
@@ -67,6 +75,9 @@ kept_define_settings(void)
 							"Memory a process keeps footers and dictionaries of segments in.",
 							"0 keeps nothing from one query to the next.", &image_cache, 64 * 1024, 0,
 							MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("tempo.vector_cache", "Memory a process keeps decoded columns of segments in.",
+							"0 decodes them for every query.", &vector_cache, 128 * 1024, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 static void
@@ -97,7 +108,102 @@ key_of(Relation rel, const StoreUnit *unit)
 	return key;
 }
 
+/* ---- vectors ---- */
+
+static void
+drop_vectors(KeptEntry *entry)
+{
+	if (entry->vectors_context)
+		MemoryContextDelete(entry->vectors_context);
+	all_vectors -= entry->vectors_size;
+	entry->vectors_context = NULL;
+	entry->vectors_size = 0;
+}
+
+static void
+measure_vectors(KeptEntry *entry)
+{
+	all_vectors -= entry->vectors_size;
+	entry->vectors_size =
+		entry->vectors_context ? MemoryContextMemAllocated(entry->vectors_context, true) : 0;
+	all_vectors += entry->vectors_size;
+}
+
+static bool
+vectors_fit(void)
+{
+	return all_vectors <= (Size) vector_cache * 1024;
+}
+
+/* Idle images that this query has not asked give up their vectors, as far as need be. */
+static bool
+make_room_for_vectors(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &idle)
+	{
+		KeptEntry *entry = dlist_container(KeptEntry, node, iter.cur);
+
+		if (vectors_fit())
+			break;
+		if (entry->used < keepers)
+			drop_vectors(entry);
+	}
+	return vectors_fit();
+}
+
+static void
+begin_vectors(KeptEntry *entry)
+{
+	MemoryContext context =
+		AllocSetContextCreate(entry->kept.context, "tempo vectors", ALLOCSET_DEFAULT_SIZES);
+
+	entry->vectors =
+		MemoryContextAllocZero(context, image_summary(entry->kept.image)->nvectors * sizeof(Batch *));
+	entry->vectors_arena = store_arena(context);
+	entry->vectors_context = context;
+}
+
+Batch *
+kept_vector(Kept *kept, uint32 v, Arena *arena)
+{
+	KeptEntry *entry = (KeptEntry *) ((char *) kept - offsetof(KeptEntry, kept));
+
+	entry->used = keepers;
+	if (!entry->vectors_context || !entry->vectors[v])
+	{
+		measure_vectors(entry);
+		if (vector_cache == 0 || !make_room_for_vectors())
+			return image_vector(kept->image, v, arena);
+		if (!entry->vectors_context)
+			begin_vectors(entry);
+		entry->vectors[v] = image_vector(kept->image, v, entry->vectors_arena);
+	}
+	/* of several users none knows how long the others' arenas live */
+	image_vector_scratch(entry->vectors[v], entry->pins == 1 ? arena : NULL);
+	return entry->vectors[v];
+}
+
+/* A user goes, and its arenas with it. */
+static void
+forget_scratch(KeptEntry *entry)
+{
+	if (!entry->vectors_context)
+		return;
+	for (uint32 v = 0; v < image_summary(entry->kept.image)->nvectors; v++)
+		if (entry->vectors[v])
+			image_vector_scratch(entry->vectors[v], NULL);
+}
+
 /* ---- entries ---- */
+
+static void
+delete_entry(KeptEntry *entry)
+{
+	all_vectors -= entry->vectors_size;
+	MemoryContextDelete(entry->kept.context);
+}
 
 static void
 make_room(void)
@@ -109,21 +215,25 @@ make_room(void)
 		dlist_delete(&oldest->node);
 		idle_size -= oldest->size;
 		hash_search(kept_table, &oldest->key, HASH_REMOVE, NULL);
-		MemoryContextDelete(oldest->kept.context);
+		delete_entry(oldest);
 	}
 }
 
 static void
 unpin(KeptEntry *entry)
 {
+	forget_scratch(entry);
 	if (--entry->pins > 0)
 		return;
 	if (entry->doubtful)
 	{
-		MemoryContextDelete(entry->kept.context);
+		delete_entry(entry);
 		return;
 	}
-	entry->size = MemoryContextMemAllocated(entry->kept.context, true);
+	measure_vectors(entry);
+	if (!make_room_for_vectors())
+		drop_vectors(entry);
+	entry->size = MemoryContextMemAllocated(entry->kept.context, true) - entry->vectors_size;
 	idle_size += entry->size;
 	dlist_push_tail(&idle, &entry->node);
 	make_room();
@@ -192,6 +302,7 @@ keeper_create(MemoryContext context)
 	Keeper *keeper = MemoryContextAllocZero(context, sizeof(Keeper));
 
 	make_table();
+	keepers++;
 	keeper->context = context;
 	keeper->cap = 8;
 	keeper->pins = MemoryContextAlloc(context, keeper->cap * sizeof(KeptEntry *));

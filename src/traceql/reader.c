@@ -280,7 +280,7 @@ read_vector(Reader *reader, uint32 v, ReaderUnit *out)
 						.bounded = reader->unit->unit.has_range,
 						.start_min = (uint64) info->start_min,
 						.start_max = (uint64) info->start_max};
-	out->batch = image_vector(reader->image, v, reader->arena);
+	out->batch = kept_vector(reader->kept, v, reader->arena);
 	if (reader->request.spans || !is_segment(reader))
 		out->rows = visible_rows(reader, info->first_row, out->batch);
 	else

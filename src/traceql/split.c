@@ -96,7 +96,7 @@ see_unit(Split *split, uint32 u)
 		{
 			query_check_memory(split->source->context);
 			arena_reset(split->scratch);
-			batch = image_vector(kept->image, part->vector, split->scratch);
+			batch = kept_vector(kept, part->vector, split->scratch);
 		}
 		see_part(split, part, image_vector_info(kept->image, part->vector)->first_row, batch, listed);
 	}
@@ -328,8 +328,7 @@ split_test(Split *split, uint32 u)
 	for (uint32 p = d->first_part[u], end; p < d->first_part[u + 1]; p = end)
 	{
 		uint32 v = d->parts[p].vector;
-		Batch *batch =
-			recent ? split_recent_batch(split, recent, v) : image_vector(kept->image, v, split->scratch);
+		Batch *batch = recent ? split_recent_batch(split, recent, v) : kept_vector(kept, v, split->scratch);
 
 		query_check_memory(split->source->context);
 		for (end = p + 1; end < d->first_part[u + 1] && d->parts[end].vector == v; end++)
@@ -363,7 +362,7 @@ Batch *
 split_recent_batch(Split *split, SplitRecent *recent, uint32 vector)
 {
 	if (!recent->batches[vector])
-		recent->batches[vector] = image_vector(recent->kept->image, vector, store_arena(split->context));
+		recent->batches[vector] = kept_vector(recent->kept, vector, store_arena(split->context));
 	return recent->batches[vector];
 }
 

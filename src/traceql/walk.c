@@ -245,7 +245,7 @@ make_unit(Walk *walk, uint32 v, TraceqlUnit *out)
 	arena_reset(walk->arena);
 	*out = (TraceqlUnit){.source = walk->kept_number, .inside = walk->inside};
 	out->batch = source_filter(unit_at(walk, walk->unit), info->first_row,
-							   image_vector(walk->kept->image, v, walk->arena), walk->arena);
+							   kept_vector(walk->kept, v, walk->arena), walk->arena);
 }
 
 /* Can a trace of the vector satisfy all that a match needs? If not, what its parts of split traces can. */
