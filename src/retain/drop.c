@@ -183,7 +183,13 @@ retain_drop(Oid parent, Oid leaf)
 {
 	begin();
 	if (needs_plain_detach(parent, leaf))
+	{
+		if (retain_is_held(parent))
+			ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+							errmsg("could not drop a partition: a transaction that is open for longer than "
+								   "tempo.lock_timeout uses the table")));
 		retain_drop_now(parent, leaf);
+	}
 	else
 	{
 		retain_mark(leaf, true);

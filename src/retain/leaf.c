@@ -129,3 +129,25 @@ retain_bytes(Oid relid)
 	size = pg_total_relation_size(fcinfo);
 	return fcinfo->isnull ? 0 : DatumGetInt64(size);
 }
+
+bool
+retain_is_held(Oid parent)
+{
+	char *query =
+		psprintf("SELECT FROM pg_catalog.pg_locks l "
+				 "LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid "
+				 "WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.granted "
+				 "AND l.database OPERATOR(pg_catalog.=) %u AND l.relation OPERATOR(pg_catalog.=) %u "
+				 "AND (l.pid IS NULL OR (l.pid OPERATOR(pg_catalog.<>) %d AND "
+				 "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start "
+				 "OPERATOR(pg_catalog.>) %d * '1 ms'::pg_catalog.interval))",
+				 MyDatabaseId, parent, MyProcPid, retain_lock_timeout);
+	bool held;
+
+	SPI_connect();
+	if (SPI_execute(query, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not look at the locks");
+	held = SPI_processed > 0;
+	SPI_finish();
+	return held;
+}

@@ -297,29 +297,6 @@ catch_up(Replace *r, TimestampTz until)
 
 /* ---- 4: the exchange ---- */
 
-/* Somebody who has the parent locked and has been at it for longer than we would wait. */
-static bool
-is_held_for_long(Oid parent)
-{
-	char *query =
-		psprintf("SELECT FROM pg_catalog.pg_locks l "
-				 "LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid "
-				 "WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.granted "
-				 "AND l.database OPERATOR(pg_catalog.=) %u AND l.relation OPERATOR(pg_catalog.=) %u "
-				 "AND (l.pid IS NULL OR (l.pid OPERATOR(pg_catalog.<>) %d AND "
-				 "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start "
-				 "OPERATOR(pg_catalog.>) %d * '1 ms'::pg_catalog.interval))",
-				 MyDatabaseId, parent, MyProcPid, retain_lock_timeout);
-	bool held;
-
-	SPI_connect();
-	if (SPI_execute(query, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not look at the locks");
-	held = SPI_processed > 0;
-	SPI_finish();
-	return held;
-}
-
 static bool
 is_among(const Replace *r, Oid relid)
 {
@@ -355,7 +332,7 @@ check_leaves(Replace *r)
 static void
 lock_all(Replace *r, TimestampTz until)
 {
-	if (is_held_for_long(r->parent))
+	if (retain_is_held(r->parent))
 		give_up("a transaction that is open for longer than tempo.lock_timeout uses the table");
 	set_lock_timeout(left(until));
 	LockRelationOid(r->parent, AccessExclusiveLock);

@@ -56,6 +56,12 @@ extern void retain_mark(Oid leaf, bool mark);
 /* Bytes on disk, with everything that belongs to it. */
 extern int64 retain_bytes(Oid relid);
 
+/*
+ * Somebody has the parent locked in a transaction that has been open for longer than we would wait: then to
+ * wait for a lock that excludes him would only keep others waiting.
+ */
+extern bool retain_is_held(Oid parent);
+
 /* ---- dropping (drop.c) ---- */
 
 /* In this transaction, with AccessExclusive on the parent. */

@@ -111,6 +111,32 @@ release($reader, "SELECT 'first', count(*) FROM tempo.spans");
 wait_until('the leaf to go', sub { leaves() == 4 });
 set(q{tempo.retention = 0});
 
+# ---- code of the owner's runs with the owner's rights only, and the partition is dropped in one step
+
+sql($node, <<'SQL');
+CREATE FUNCTION odd(integer) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE WARNING 'odd as %', current_user;
+    RETURN true;
+END $$;
+CREATE ROLE keeper;
+GRANT CREATE, USAGE ON SCHEMA tempo TO keeper;
+SELECT send(5, 250);
+ALTER TABLE tempo.spans OWNER TO keeper;
+SQL
+sql($node, "ALTER TABLE $_ OWNER TO keeper") for split /\n/, sql($node, q{SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'tempo.spans'::regclass});
+sql($node, 'ALTER TABLE tempo.spans ADD CONSTRAINT odd CHECK (odd(1))');
+my $size_before = -s $node->logfile;
+$reader = hold($node, 'SELECT count(*) FROM tempo.spans');
+set(q{tempo.retention = '3d'});
+wait_until('it to be put off', sub { status('last_error') =~ /open for longer than tempo\.lock_timeout/ });
+release($reader);
+wait_until('the partition to go', sub { !there(5) });
+unlike(substr(slurp_file($node->logfile), $size_before), qr/odd as (?!keeper)/, 'a constraint is never evaluated as somebody else');
+set(q{tempo.retention = 0});
+sql($node, 'ALTER TABLE tempo.spans DROP CONSTRAINT odd');
+sql($node, "ALTER TABLE $_ OWNER TO CURRENT_USER") for 'tempo.spans', split /\n/, sql($node, q{SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'tempo.spans'::regclass});
+
 # ---- what others detached is theirs; its day can not be made again, and that is said
 
 sql($node, 'ALTER TABLE tempo.spans DETACH PARTITION ' . sql($node, 'SELECT leaf(2)'));
