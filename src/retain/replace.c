@@ -289,7 +289,11 @@ static void
 catch_up(Replace *r, TimestampTz until)
 {
 	for (int i = 0; i < r->nleaves; i++)
+	{
 		merge_leaf(r, r->leaves[i], true);
+		if (left(until) == 0)
+			give_up("what has come since takes too long to copy");
+	}
 	(void) replace_copy(r);
 	if (!wait_settled(r, until))
 		give_up("an older transaction does not see all of what was written last");
