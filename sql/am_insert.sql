@@ -12,7 +12,52 @@ SELECT count(*), sum(id) FROM b;
 CREATE TABLE wide (id int, t text) USING tempo;
 INSERT INTO wide SELECT i, repeat(md5(i::text), 10000) FROM generate_series(1, 100) i;
 SELECT * FROM batches('wide');
+-- values that are elsewhere and compressed count as what they will be
+CREATE TABLE toasted (id int, t text);
+INSERT INTO toasted SELECT i, repeat('0123456789', 100000) FROM generate_series(1, 40) i;
+TRUNCATE wide;
+INSERT INTO wide SELECT * FROM toasted;
+SELECT * FROM batches('wide');
+SELECT count(*), sum(length(t)) FROM wide;
 DROP TABLE wide;
+
+-- new tables, and those written anew
+CREATE TABLE wide USING tempo AS SELECT * FROM toasted;
+SELECT * FROM batches('wide');
+ALTER TABLE toasted SET ACCESS METHOD tempo;
+SELECT * FROM batches('toasted');
+SELECT (SELECT count(*) FROM (SELECT * FROM toasted EXCEPT ALL SELECT * FROM wide) d) AS differ, (SELECT sum(length(t)) FROM toasted) AS length;
+DROP TABLE wide, toasted;
+CREATE TABLE ctas USING tempo AS SELECT i AS id, 'row ' || i AS t FROM generate_series(1, 2500) i;
+SELECT * FROM batches('ctas');
+ALTER TABLE ctas ALTER id TYPE bigint, ADD u uuid DEFAULT gen_random_uuid();
+CREATE INDEX ON ctas (id);
+SELECT batches, rows, count(DISTINCT u), sum(id) FROM batches('ctas'), ctas GROUP BY 1, 2;
+CREATE MATERIALIZED VIEW mv USING tempo AS SELECT id, t FROM ctas WHERE id <= 1500;
+REFRESH MATERIALIZED VIEW mv;
+SELECT * FROM batches('mv');
+SELECT count(*), sum(id) FROM mv;
+CREATE TABLE never USING tempo AS SELECT * FROM ctas WITH NO DATA;
+CREATE TABLE failing USING tempo AS SELECT 1 / (3000 - i) AS x FROM generate_series(1, 4000) i;
+DO $$ BEGIN CREATE TABLE failing USING tempo AS SELECT 1 / (300 - i) AS x FROM generate_series(1, 400) i; EXCEPTION WHEN division_by_zero THEN CREATE TABLE failing USING tempo AS SELECT i AS x FROM generate_series(1, 4) i; END $$;
+SELECT sum(x) FROM failing;
+-- a table made within the making of another; COPY with triggers into a new table
+CREATE FUNCTION make(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('CREATE TABLE made_%s USING tempo AS SELECT i FROM generate_series(1, %s) i', n, n); RETURN n; END $$;
+CREATE TABLE maker USING tempo AS SELECT make(i) AS n FROM generate_series(1, 3) i;
+SELECT (SELECT sum(n) FROM maker) AS maker, (SELECT sum(i) FROM made_3) AS made_3;
+CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '% with % before', new.id, (SELECT count(*) FROM fresh); RETURN new; END $$;
+BEGIN;
+CREATE TABLE fresh (id int) USING tempo;
+CREATE TRIGGER t BEFORE INSERT ON fresh FOR EACH ROW EXECUTE FUNCTION look();
+COPY fresh FROM stdin;
+1
+2
+3
+\.
+COMMIT;
+SELECT sum(id) FROM fresh;
+DROP TABLE ctas, never, failing, made_1, made_2, made_3, maker, fresh CASCADE;
+DROP FUNCTION make, look;
 
 -- errors, savepoints
 \set VERBOSITY terse

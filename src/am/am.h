@@ -30,6 +30,8 @@ extern const TupleTableSlotOps *am_slot_callbacks(Relation rel);
  * stored or materialized before the reader goes elsewhere.
  */
 extern void am_slot_store(TupleTableSlot *slot, RowReader *reader, uint32 row, uint64 number, Oid relid);
+/* Bytes of the values, those elsewhere and compressed ones as they will be when they are read. */
+extern Size am_slot_bytes(TupleTableSlot *slot);
 /* Leave attributes null that nobody will look at; per attribute number - 1, as long as the slot lives. */
 extern void am_slot_need(TupleTableSlot *slot, const bool *needed);
 
@@ -81,6 +83,8 @@ extern void am_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, i
 							struct BulkInsertStateData *bistate);
 extern void am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid, int options,
 							struct BulkInsertStateData *bistate);
+
+extern void am_finish_bulk_insert(Relation rel, int options);
 
 /* ---- delete.c ---- */
 extern TM_Result am_tuple_delete(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot,
@@ -144,5 +148,7 @@ extern void am_relation_estimate_size(Relation rel, int32 *attr_widths, BlockNum
 /* ---- hooks.c ---- */
 extern void am_refuse(Relation rel, const char *what) pg_attribute_noreturn();
 extern void am_hooks_init(void);
+/* Is a COPY FROM statement running? */
+extern bool am_copying(void);
 
 #endif

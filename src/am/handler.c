@@ -110,6 +110,7 @@ static const TableAmRoutine routine = {
 	.tuple_insert_speculative = tuple_insert_speculative,
 	.tuple_complete_speculative = tuple_complete_speculative,
 	.multi_insert = am_multi_insert,
+	.finish_bulk_insert = am_finish_bulk_insert,
 	.tuple_delete = am_tuple_delete,
 	.tuple_update = tuple_update,
 	.tuple_lock = tuple_lock,

@@ -227,6 +227,36 @@ after_attach(AlterTableStmt *stmt)
 	}
 }
 
+static int copying; /* COPY FROM statements that are running, one within the other */
+
+bool
+am_copying(void)
+{
+	return copying > 0;
+}
+
+static void
+run_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
+			ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	int before = copying;
+
+	if (IsA(pstmt->utilityStmt, CopyStmt) && ((CopyStmt *) pstmt->utilityStmt)->is_from)
+		copying++;
+	PG_TRY();
+	{
+		if (next_process_utility)
+			next_process_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
+		else
+			standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, qc);
+	}
+	PG_FINALLY();
+	{
+		copying = before;
+	}
+	PG_END_TRY();
+}
+
 static void
 process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
 				ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
@@ -235,10 +265,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree, Proc
 	bool attach = attaches_partition(pstmt->utilityStmt);
 
 	check_utility(pstmt->utilityStmt);
-	if (next_process_utility)
-		next_process_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, qc);
+	run_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
 	if (attach)
 		after_attach((AlterTableStmt *) pstmt->utilityStmt);
 }

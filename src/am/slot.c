@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "executor/tuptable.h"
 #include "utils/expandeddatum.h"
@@ -144,4 +145,26 @@ am_slot_need(TupleTableSlot *slot, const bool *needed)
 {
 	if (slot->tts_ops == &slot_ops)
 		((RowSlot *) slot)->needed = needed;
+}
+
+Size
+am_slot_bytes(TupleTableSlot *slot)
+{
+	Size sum = 0;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(slot->tts_tupleDescriptor, i);
+
+		if (slot->tts_isnull[i] || att->attisdropped)
+			continue;
+		if (att->attlen > 0)
+			sum += att->attlen;
+		else if (att->attlen == -1)
+			sum += toast_raw_datum_size(slot->tts_values[i]);
+		else
+			sum += strlen(DatumGetCString(slot->tts_values[i])) + 1;
+	}
+	return sum;
 }

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "executor/execPartition.h"
@@ -15,6 +14,7 @@
 #include "nodes/value.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "am/am.h"
 #include "compat.h"
 #include "exec/insert_batch.h"
 
@@ -198,7 +198,7 @@ insert_row(BatchedInsert *b, TupleTableSlot *from)
 	w = waiting_for(b, rel);
 	slot = add_row(b, w);
 	check_row(b, rel, slot);
-	bytes = heap_compute_data_size(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	bytes = am_slot_bytes(slot);
 	w->n++;
 	w->bytes += bytes;
 	b->bytes += bytes;
