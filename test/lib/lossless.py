@@ -5,6 +5,8 @@ lossless.py send SHARED DIR HTTP-PORT
     Batches of each data set, a tenant each: every fourth one as OTLP/HTTP protobuf, JSON and gzipped protobuf, the
     rest, for gRPC, into DIR/TENANT.grpc. Payload documents and exporters' bodies, likewise tenants. What must be
     stored goes to DIR/expected as lines of COPY. Prints TAP lines without numbers.
+lossless.py fold EXPECTED
+    EXPECTED.folded: without spans that come again with the same tenant, trace, id, kind, start and duration.
 lossless.py compare EXPECTED ACTUAL
     Are the files equal but for the order of lines and how doubles are rounded? Says which columns of which spans
     differ.
@@ -18,6 +20,7 @@ import hashlib
 import http.client
 import json
 import multiprocessing
+import operator
 import os
 import re
 import subprocess
@@ -136,6 +139,21 @@ def send(shared, directory, port):
             ok(not bad, '%s: every request over HTTP is answered 200' % tenant, *bad[:5])
             out.writelines(line + '\n' for line in rows)
         out.writelines(line + '\n' for line in expected)
+
+
+# ---- what merges leave ----
+
+SPAN = operator.itemgetter(0, 1, 2, 5, 8, 9)  # tenant, trace id, span id, kind, start, duration
+
+
+def fold(path):
+    seen = set()
+    with open(path, encoding='utf-8', newline='\n') as rows, open(path + '.folded', 'w', encoding='utf-8', newline='\n') as out:
+        for line in rows:
+            span = SPAN(line.rstrip('\n').split('\t'))
+            if span not in seen:
+                out.write(line)
+            seen.add(span)
 
 
 # ---- comparing ----
@@ -320,6 +338,8 @@ if __name__ == '__main__':
     if command == 'send':
         send(args[0], args[1], int(args[2]))
         sys.exit(1 if failed else 0)
+    elif command == 'fold':
+        fold(*args)
     elif command == 'compare':
         compare(*args)
     elif command == 'traces':
