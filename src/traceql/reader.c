@@ -24,6 +24,8 @@ struct Reader
 	bool (*stop)(void);        /* others may do the rest; NULL: no reason to */
 	int nunits;                /* images to read one by one */
 	int next;                  /* of those */
+	uint64 *sources;           /* counts images, as names for the run */
+	uint64 own_sources;        /* when nobody else does */
 	uint64 number;             /* of the unit's dictionaries */
 	SourceUnit *unit;
 	Kept *kept; /* the image at hand */
@@ -42,6 +44,7 @@ reader_begin(Source *source, const ReaderRequest *request)
 	reader->context = context;
 	reader->source = source;
 	reader->request = *request;
+	reader->sources = request->sources ? request->sources : &reader->own_sources;
 	reader->arena = store_arena(context);
 	arena_keep(reader->arena, READER_KEEP);
 	reader->nunits = source->nsegments + (request->spans || request->pieces ? source->nrecent : 0);
@@ -94,7 +97,7 @@ open_image(Reader *reader, SourceUnit *unit)
 	reader->kept = keeper_open(reader->source->keeper, unit->rel, reader->source->snapshot, &unit->unit);
 	reader->image = reader->kept->image;
 	reader->vector = 0;
-	reader->number++;
+	reader->number = ++*reader->sources;
 	if (is_segment(reader))
 	{
 		if (source_segment_tenant(reader->source, unit, reader->image) < 0)
@@ -302,7 +305,7 @@ read_split(Reader *reader, ReaderUnit *out)
 		reader->split_done = true;
 		return false;
 	}
-	*out = (ReaderUnit){.batch = batch, .source = ++reader->number};
+	*out = (ReaderUnit){.batch = batch, .source = ++*reader->sources};
 	return true;
 }
 
@@ -316,7 +319,7 @@ find_split(Reader *reader)
 							.to = r->to,
 							.run = r->run,
 							.need = r->need,
-							.sources = &reader->number,
+							.sources = reader->sources,
 							.newest = r->newest,
 							.wanted = r->wanted,
 							.ctx = r->ctx};

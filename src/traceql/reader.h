@@ -38,6 +38,9 @@ typedef struct ReaderRequest
 	TraceqlRun *run;
 	uint32 need;
 	bool newest; /* by traces: wanted() is about the newest, more and more of them */
+	/* Counts images, as names for the run; shared by readers one run is fed from. NULL: this is the only one.
+	 */
+	uint64 *sources;
 } ReaderRequest;
 
 typedef struct ReaderUnit

@@ -19,6 +19,7 @@ typedef struct Running
 	uint32 exemplars;
 	Source *source;
 	Reader *reader;
+	uint64 sources; /* names of images for the run, whoever reads them */
 	MetricsRange range;
 	MetricsPlan *plan;
 	MetricsRun *run;
@@ -192,7 +193,8 @@ begin_reading(Running *r, uint32 share)
 							 .from = (int64) r->range.from,
 							 .to = (int64) metrics_time(&r->range, r->range.n - 1),
 							 .wanted = starts_wanted,
-							 .ctx = r};
+							 .ctx = r,
+							 .sources = &r->sources};
 
 	request.run = metrics_run_need(r->run, &request.need);
 	r->reader = reader_begin(r->source, &request);

@@ -208,11 +208,12 @@ slot_keys(TraceqlRun *run, const Slot *slot)
 	if (slot->link)
 		(void) batch_link_first(batch);
 	set = batch->level[slot_level(slot)].attrs;
-	if (map->source != run->unit.source || run->unit.source == 0)
+	/* A unit with shapes of its own may be a part of an image's vector: then its columns are its own, too. */
+	if (map->source != run->unit.source || run->unit.source == 0 || !set->shapes_shared)
 	{
 		keymap_columns(run, map, set, slot->key);
 		map->shapes = NULL;
-		map->source = run->unit.source;
+		map->source = set->shapes_shared ? run->unit.source : 0;
 	}
 	/* with the shapes of the rows, because rows may bring shapes of their own */
 	if (map->ncolumns)
