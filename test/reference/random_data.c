@@ -91,7 +91,8 @@ put_odd(Out *out)
 static const struct
 {
 	const char *key;
-	const char *types; /* s i f b scalars, S I F B arrays, m mixed array, o odd */
+	const char
+		*types; /* s i f b scalars, S I F B arrays, m mixed array, o odd, u n w all different, l long */
 } span_keys[] = {{"http.method", "s"}, {"http.status_code", "iiiis"},
 				 {"http.url", "s"},    {"a", "sifb"},
 				 {"b", "is"},          {"ratio", "f"},
@@ -100,6 +101,8 @@ static const struct
 				 {"odd key", "s"},     {"shared", "s"},
 				 {"empty", "s"},       {"mix", "sifbSIFBmo"},
 				 {"status", "s"},      {"service.name", "s"},
+				 {"uid", "u"},         {"num", "nni"},
+				 {"when", "w"},        {"text", "lsu"},
 				 {"name", "i"},        {"weights", "FFf"},
 				 {"flags", "B"},       {"q\\\"uote", "s"}};
 
@@ -110,6 +113,20 @@ static const struct
 } resource_keys[] = {{"cluster", "s"},  {"a", "si"},        {"shared", "s"},
 					 {"replicas", "i"}, {"mix", "sifbSIm"}, {"pod", "s"},
 					 {"tags", "Ss"},    {"odd key", "s"},   {"ratio", "f"}};
+
+/* Strings and numbers of which there are as many as spans. */
+static void
+put_varied(Out *out, char type)
+{
+	if (type == 'u')
+		out_fmt(out, "{\"stringValue\":\"user-%llu\"}", (unsigned long long) rnd64() % 1000000);
+	else if (type == 'n')
+		out_fmt(out, "{\"intValue\":\"%lld\"}", (long long) (rnd64() >> rnd(63)) / 2 - 1000);
+	else if (type == 'w')
+		out_fmt(out, "{\"doubleValue\":%.3f}", (double) (rnd64() % 100000000) / 1000 - 5000);
+	else
+		out_fmt(out, "{\"stringValue\":\"%0*d\"}", 100 + rnd(3000), rnd(3));
+}
 
 static void
 put_attr(Out *out, const char *key, const char *types)
@@ -124,6 +141,8 @@ put_attr(Out *out, const char *key, const char *types)
 		put_scalar(out, (int) (at - letters));
 	else if ((at = strchr(arrays, type)))
 		put_array(out, (int) (at - arrays), false);
+	else if (strchr("unwl", type))
+		put_varied(out, type);
 	else if (type == 'm')
 		put_array(out, 0, true);
 	else

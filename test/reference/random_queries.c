@@ -3,7 +3,7 @@
  *	  Random queries to a server and to the reference, which have to give the same answer.
  *
  * usage: random_queries CONNECTION [seed=N] [queries=N] [first=N] [rounds=N] [metrics=PERCENT] [api=PORT]
- *        [verbose=1]
+ *        [scale=N] [verbose=1]
  *
  * A round makes random traces, stores them in a random layout (random_layout.h; one or two partitions), and
  *asks about them, with and without a range and a limit. What differs is printed with the round, which
@@ -41,6 +41,7 @@ static int round_no;
 static Layout layout;       /* of the round */
 static int of_metrics = 35; /* of 100 queries */
 static int api_port;        /* 0: SQL only */
+static int scale = 1;       /* of the data */
 
 /* ---- comparing ---- */
 
@@ -155,7 +156,7 @@ run_round(int queries)
 	random_seed(seed * 1000003 + (uint64_t) round_no);
 	layout = random_layout();
 	from = MIDNIGHT - (chance(30) ? 900 : 0);
-	requests = random_traces(chance(3) ? 20 : 1, from);
+	requests = random_traces(chance(3) ? 20 * scale : scale, from);
 	layout_make(&layout, &requests, &data);
 	if (layout.parallel && queries > 40)
 		queries = 40;
@@ -212,6 +213,8 @@ main(int argc, char **argv)
 			rounds = atol(argv[i] + 7);
 		else if (strncmp(argv[i], "metrics=", 8) == 0)
 			of_metrics = atoi(argv[i] + 8);
+		else if (strncmp(argv[i], "scale=", 6) == 0)
+			scale = atoi(argv[i] + 6);
 		else if (strncmp(argv[i], "api=", 4) == 0)
 			api_port = atoi(argv[i] + 4);
 		else if (strcmp(argv[i], "verbose=1") == 0)
