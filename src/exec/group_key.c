@@ -35,7 +35,7 @@ struct GroupKey
 	uint32 *table;
 	uint32 mask;
 	NumberMap numbers; /* of values that are numbers */
-	NumberMap steps;   /* KEY_BIN: of bins; KEY_STEP: of seconds */
+	NumberMap steps;   /* KEY_BIN: of bins; KEY_STEP: of seconds; KEY_ENTRY: of integers of attributes */
 	/* KEY_ENTRY: number by entry */
 	uint32 *map;
 	uint32 nmap;
@@ -289,7 +289,7 @@ begin_evaluation(GroupKey *k)
 /* ---- entries ---- */
 
 static uint32
-number_of_entry(GroupKey *k, uint32 code)
+evaluate_entry(GroupKey *k, uint32 code)
 {
 	MemoryContext old = begin_evaluation(k);
 	bool isnull;
@@ -298,6 +298,21 @@ number_of_entry(GroupKey *k, uint32 code)
 
 	MemoryContextSwitchTo(old);
 	return number;
+}
+
+/* Every image has entries of its own, but an integer is the same key in all of them. */
+static uint32
+number_of_entry(GroupKey *k, uint32 code)
+{
+	uint32 *at;
+	int64 v;
+
+	if (!series_entry_int(k->series, code, &v))
+		return evaluate_entry(k, code);
+	at = number_map_find(&k->steps, v);
+	if (*at == NONE)
+		*at = evaluate_entry(k, code);
+	return *at;
 }
 
 static void

@@ -472,6 +472,15 @@ series_entry_bytes(const Series *s, uint32 code, Str *bytes)
 	return true;
 }
 
+bool
+series_entry_int(const Series *s, uint32 code, int64 *number)
+{
+	if (s->key.p == NULL || s->entries[code].v.type != VALUE_INT)
+		return false;
+	*number = s->entries[code].v.i;
+	return true;
+}
+
 int
 series_dictionaries(const Series *s, Image *image, SeriesDictionary *dicts, int max)
 {

@@ -61,6 +61,8 @@ extern Datum series_entry(const Series *s, uint32 code, bool *isnull);
 extern bool series_entry_null(const Series *s, uint32 code);
 /* The bytes of an entry, when they are those of the value: false for null and for what is not a string. */
 extern bool series_entry_bytes(const Series *s, uint32 code, Str *bytes);
+/* The number of an entry, when it is an integer of attributes: its text depends on nothing else. */
+extern bool series_entry_int(const Series *s, uint32 code, int64 *number);
 /*
  * All strings that the series can have in the open image, before any vector is opened: up to max
  * dictionaries. Returns how many, or -1: not known.

@@ -55,11 +55,12 @@ typedef struct AggregateQuery
 	List *clauses;
 	Relation parent;
 	bool percentiles;
-	List *other_keys;    /* those that are neither times nor attributes of spans */
-	List *attributes;    /* KeySpecs of those that are of attributes */
-	AttrNumber time;     /* column of the keys that are, or 0 */
-	int64 time_stride;   /* the shortest of their strides, microseconds */
-	List *start_clauses; /* RestrictInfos on start_time */
+	List *other_keys;     /* those that are neither times nor attributes of spans */
+	List *attributes;     /* KeySpecs of those that are of attributes */
+	List *attribute_keys; /* the same, as expressions */
+	AttrNumber time;      /* column of the keys that are, or 0 */
+	int64 time_stride;    /* the shortest of their strides, microseconds */
+	List *start_clauses;  /* RestrictInfos on start_time */
 	double rows;
 	double pages;
 	double bins; /* of time */
@@ -140,7 +141,7 @@ keys_can(AggregateQuery *q, const ClauseTable *table)
 {
 	ListCell *lc;
 
-	q->other_keys = q->attributes = NIL;
+	q->other_keys = q->attributes = q->attribute_keys = NIL;
 	q->time = 0;
 	foreach (lc, q->keys)
 	{
@@ -155,6 +156,7 @@ keys_can(AggregateQuery *q, const ClauseTable *table)
 
 			*copy = spec;
 			q->attributes = lappend(q->attributes, copy);
+			q->attribute_keys = lappend(q->attribute_keys, lfirst(lc));
 			continue;
 		}
 		if (spec.kind != KEY_BIN && spec.kind != KEY_STEP)
@@ -353,8 +355,8 @@ largest_table(const AggregateQuery *q)
 	return planner_rt_fetch(largest->relid, q->root)->relid;
 }
 
-/* Distinct values of an attribute when there is nothing to tell. */
-#define GUESSED_VALUES 200
+/* Groups that rows without any of the attributes make, at a guess. */
+#define GROUPS_WITHOUT 1000
 
 /* Combinations of values of the attributes; *most: rows that have one of them. */
 static double
@@ -363,18 +365,20 @@ estimate_attributes(const AggregateQuery *q, double *most)
 	Relation rel = table_open(largest_table(q), NoLock);
 	double kept = q->rows > 0 ? q->input->rows / q->rows : 1;
 	double combinations = 1;
-	ListCell *lc;
+	ListCell *lc, *expr;
 
-	foreach (lc, q->attributes)
+	forboth(lc, q->attributes, expr, q->attribute_keys)
 	{
 		const KeySpec *key = lfirst(lc);
+		List *keys = list_make1(lfirst(expr));
 		AttributeEstimate e;
 
+		/* Nothing merged yet: what core thinks. */
 		if (!plan_attribute_estimate(rel, q->rows, key->series.key, key->series.key_len, &e))
-			e = (AttributeEstimate){GUESSED_VALUES, q->rows};
+			e = (AttributeEstimate){estimate_num_groups(q->root, keys, Max(q->rows, 1), NULL, NULL), q->rows};
 		/* and none at all */
 		combinations *= e.distinct + 1;
-		*most = Min(*most, e.rows * kept + GUESSED_VALUES);
+		*most = Min(*most, e.rows * kept + GROUPS_WITHOUT);
 	}
 	table_close(rel, NoLock);
 	return combinations;
