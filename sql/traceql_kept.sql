@@ -1,5 +1,6 @@
 -- Images kept open from query to query change no answer: whatever fits, after merges, truncation, deletes and failures.
 SET TIME ZONE 'UTC';
+SET jit = off;
 SET client_min_messages = warning;
 SELECT tempo.init();
 SELECT tempo.create_partitions('2021-11-01', '2021-11-02') >= 0 AS made;

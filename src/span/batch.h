@@ -88,10 +88,13 @@ typedef enum TraceCol
 	TC_ID,       /* FIXED 16 */
 	TC_START,    /* I64: earliest span start, unix ns */
 	TC_DURATION, /* I64: latest span end - earliest span start */
-	TC_ROOT,     /* I64: row of the root within the trace + 1, 0 = no root among these spans */
+	TC_ROOT,     /* I64: row of the root within the trace + 1, 0 = no root among these spans, or unknown */
 	TC_SPLIT,    /* I64: 1 = other spans of this trace are known to be stored elsewhere */
 	TC_COUNT
 } TraceCol;
+
+/* TC_ROOT of traces that nobody looked for the root of; never stored. */
+#define TRACE_ROOT_UNKNOWN (-1)
 
 typedef enum ColKind
 {
@@ -179,7 +182,8 @@ typedef enum LoadWhat
 	LOAD_SHAPES,      /* AttrSet.shape of the level */
 	LOAD_SHAPE_TABLE, /* AttrSet.shapes, where they are read later */
 	LOAD_EVENTS,      /* event_first */
-	LOAD_LINKS        /* link_first */
+	LOAD_LINKS,       /* link_first */
+	LOAD_PARENTS      /* parent_row; only asked for when plain_ids */
 } LoadWhat;
 
 struct Batch
@@ -191,6 +195,12 @@ struct Batch
 	uint32_t *event_first; /* nrows + 1 */
 	uint32_t *link_first;  /* nrows + 1 */
 	uint32_t *trace_first; /* ntraces + 1; always loaded when sorted */
+	/*
+	 * Row of each span's parent, or PARENT_ROW_*. Only of batches whose span ids are plain: no two of a trace
+	 * are the same, but 0, and no parent is there that is not said to be. NULL: not plain, or not loaded.
+	 */
+	int32_t *parent_row;
+	bool plain_ids;
 	/* Lazy batches only. Fills the thing asked for; raises (does not return) on corrupt bytes. */
 	void (*load)(Batch *batch, Level level, LoadWhat what, uint32_t which);
 	void *source;
@@ -218,6 +228,10 @@ batch_column(Batch *b, Level level, uint32_t col)
 extern const uint32_t *batch_shapes(Batch *b, Level level);
 extern AttrSet *batch_shape_table(Batch *b, Level level);
 extern const uint32_t *batch_event_first(Batch *b);
+/* Row of the parent of each span, or PARENT_ROW_*; NULL when span ids are not plain. */
+extern const int32_t *batch_parent_rows(Batch *b);
+#define PARENT_ROW_NONE      (-1) /* it has no parent */
+#define PARENT_ROW_ELSEWHERE (-2) /* none of the trace's spans here */
 extern const uint32_t *batch_link_first(Batch *b);
 /* Values loaded; index into the level's AttrSet.columns. */
 extern AttrColumn *batch_attr_column(Batch *b, Level level, uint32_t index);

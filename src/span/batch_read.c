@@ -28,6 +28,14 @@ batch_shape_table(Batch *b, Level level)
 	return set;
 }
 
+const int32_t *
+batch_parent_rows(Batch *b)
+{
+	if (b->plain_ids && b->parent_row == NULL)
+		b->load(b, LEVEL_SPAN, LOAD_PARENTS, 0);
+	return b->parent_row;
+}
+
 const uint32_t *
 batch_event_first(Batch *b)
 {

@@ -310,16 +310,28 @@ linked_to_parent(Batch *b, const AttrColumn *ref_type, uint32_t row)
 	return false;
 }
 
-/* Row after the root within the rows [from, to), 0 when there is none. Of several the last one counts. */
+/*
+ * Row after the root within the rows [from, to), 0 when there is none. Of several the one that starts last
+ * counts, and of those that start at the same instant the one with the largest id: the same whatever order
+ * the spans came in.
+ */
 static uint32_t
 find_root(Batch *b, const AttrColumn *ref_type, uint32_t from, uint32_t to)
 {
 	const int64_t *parents = batch_column(b, LEVEL_SPAN, SC_PARENT_ID)->i64;
+	const int64_t *starts = batch_column(b, LEVEL_SPAN, SC_START)->i64;
+	const int64_t *ids = batch_column(b, LEVEL_SPAN, SC_SPAN_ID)->i64;
+	uint32_t root = 0;
 
 	for (uint32_t r = to; r > from; r--)
-		if (parents[r - 1] == 0 && (ref_type == NULL || !linked_to_parent(b, ref_type, r - 1)))
-			return r - from;
-	return 0;
+	{
+		if (root && starts[r - 1] != starts[from + root - 1])
+			break;
+		if (parents[r - 1] == 0 && (!root || (uint64_t) ids[r - 1] > (uint64_t) ids[from + root - 1]) &&
+			(ref_type == NULL || !linked_to_parent(b, ref_type, r - 1)))
+			root = r - from;
+	}
+	return root;
 }
 
 static uint32_t

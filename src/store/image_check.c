@@ -130,6 +130,35 @@ check_trace_ids(Image *image, Batch *b, uint32_t v)
 			image_corrupt(image, "spans of a trace apart");
 }
 
+static int
+compare_numbers(const void *x, const void *y)
+{
+	int64_t a = *(const int64_t *) x;
+	int64_t b = *(const int64_t *) y;
+
+	return (a > b) - (a < b);
+}
+
+/* Plain span ids: each once in its trace, and parents that are no rows are not there. */
+static void
+check_plain(Image *image, Batch *b, uint32_t t)
+{
+	const int64_t *ids = batch_column(b, LEVEL_SPAN, SC_SPAN_ID)->i64 + b->trace_first[t];
+	const int64_t *parents = batch_column(b, LEVEL_SPAN, SC_PARENT_ID)->i64 + b->trace_first[t];
+	const int32_t *rows = batch_parent_rows(b) + b->trace_first[t];
+	uint32_t n = b->trace_first[t + 1] - b->trace_first[t];
+	int64_t *sorted = arena_dup(b->arena, ids, n * sizeof(int64_t));
+
+	qsort(sorted, n, sizeof(int64_t), compare_numbers);
+	for (uint32_t i = 1; i < n; i++)
+		if (sorted[i] == sorted[i - 1] && sorted[i] != 0)
+			image_corrupt(image, "span ids are not plain");
+	for (uint32_t i = 0; i < n; i++)
+		if (rows[i] == PARENT_ROW_ELSEWHERE &&
+			bsearch(&parents[i], sorted, n, sizeof(int64_t), compare_numbers))
+			image_corrupt(image, "span ids are not plain");
+}
+
 /* Rows of a trace are together and in order of start, and the traces say what their spans say. */
 static void
 check_sorted(Image *image, Batch *b, uint32_t v)
@@ -149,6 +178,8 @@ check_sorted(Image *image, Batch *b, uint32_t v)
 		if (root[t] < 0 || root[t] > end - first)
 			image_corrupt(image, "root outside its trace");
 		check_trace_times(image, b, t);
+		if (b->plain_ids)
+			check_plain(image, b, t);
 	}
 	check_trace_ids(image, b, v);
 }

@@ -24,7 +24,8 @@
 #define IMAGE_SPANS   1
 #define IMAGE_SORTED  2
 #define IMAGE_COMPACT 4 /* no CRC in the parts: header.crc covers body and footer */
-#define IMAGE_FLAGS   7
+#define IMAGE_PLAIN   8 /* span ids are plain, see batch.h */
+#define IMAGE_FLAGS   15
 
 /* Batches up to this many rows become compact images: read in one piece. */
 #define IMAGE_COMPACT_ROWS 256

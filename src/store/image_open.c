@@ -560,7 +560,8 @@ read_header(Image *im, uint32_t *footer_crc)
 		image_corrupt(im, "unknown format version");
 	im->flags = h[5];
 	if ((im->flags & ~IMAGE_FLAGS) || h[6] || h[7] ||
-		((im->flags & IMAGE_SORTED) && !(im->flags & IMAGE_SPANS)))
+		((im->flags & IMAGE_SORTED) && !(im->flags & IMAGE_SPANS)) ||
+		((im->flags & IMAGE_PLAIN) && !(im->flags & IMAGE_SORTED)))
 		image_corrupt(im, "unknown flags");
 	im->footer_off = load64(h + 8);
 	footer_len = load32(h + 16);

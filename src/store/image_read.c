@@ -97,6 +97,21 @@ parent_refs(Batch *b)
 }
 
 static void
+load_parent_rows(Batch *b)
+{
+	Vector *vec = b->source;
+	const int64_t *refs = parent_refs(b);
+	uint32_t n = batch_nrows(b);
+	int32_t *rows = arena_alloc(vec->arena, ((size_t) n + 1) * sizeof(int32_t));
+
+	for (uint32_t i = 0; i < n; i++)
+		rows[i] = refs[i] == PARENT_NONE      ? PARENT_ROW_NONE
+				  : refs[i] == PARENT_LITERAL ? PARENT_ROW_ELSEWHERE
+											  : (int32_t) image_parent_row(i, refs[i]);
+	b->parent_row = rows;
+}
+
+static void
 load_parents(Batch *b, Column *c)
 {
 	Vector *vec = b->source;
@@ -643,6 +658,7 @@ load(Batch *b, Level level, LoadWhat what, uint32_t which)
 			b->event_first = load_firsts(b, vec->image->event_counts, batch_nrows(b),
 										 vector_rows(vec, LEVEL_EVENT), "number of events");
 			break;
+		case LOAD_PARENTS: load_parent_rows(b); break;
 		case LOAD_LINKS:
 			b->link_first = load_firsts(b, vec->image->link_counts, batch_nrows(b),
 										vector_rows(vec, LEVEL_LINK), "number of links");
@@ -706,6 +722,7 @@ image_vector(Image *image, uint32_t v, Arena *arena)
 	b->arena = arena;
 	b->spans = image->flags & IMAGE_SPANS;
 	b->sorted = image->flags & IMAGE_SORTED;
+	b->plain_ids = image->flags & IMAGE_PLAIN;
 	b->load = load;
 	b->source = vec;
 	for (Level level = LEVEL_SPAN; level < NLEVELS; level++)

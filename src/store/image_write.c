@@ -249,7 +249,7 @@ write_header(Writer *w, uint64_t footer_off, uint32_t footer_len)
 	put_at(h, IMAGE_MAGIC, 4);
 	h[4] = IMAGE_FORMAT_VERSION;
 	h[5] = (uint8_t) ((w->b->spans ? IMAGE_SPANS : 0) | (w->b->sorted ? IMAGE_SORTED : 0) |
-					  (w->compact ? IMAGE_COMPACT : 0));
+					  (w->compact ? IMAGE_COMPACT : 0) | (w->plain_ids ? IMAGE_PLAIN : 0));
 	put_at(h + 6, 0, 2);
 	put_at(h + 8, footer_off, 8);
 	put_at(h + 16, footer_len, 4);

@@ -33,6 +33,7 @@ typedef struct Writer
 	uint32_t *attr_map[NLEVELS];   /* and back; UINT32_MAX: no row has one */
 	Coded shapes[NLEVELS];
 	int64_t *parent_refs; /* by row, once image_write_parents has run */
+	bool plain_ids;       /* found then */
 } Writer;
 
 /* The values of a leaf, of all vectors. */

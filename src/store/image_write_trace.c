@@ -5,6 +5,8 @@
  */
 #include "store/image_write.h"
 
+#include <stdlib.h>
+
 /* Sum of the bit widths: what a set of differences costs, give or take. */
 static uint64_t
 cost(const int64_t *v, uint32_t n)
@@ -48,6 +50,45 @@ literal_positions(Writer *w, const int64_t *refs, const uint32_t *first)
 	return pos;
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *) a;
+	int64_t y = *(const int64_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* Is no id of a trace there twice, and no parent that is not stored as a row? */
+static bool
+trace_is_plain(const int64_t *ids, const int64_t *parents, const int64_t *refs, uint32_t n, int64_t *sorted)
+{
+	memcpy(sorted, ids, n * sizeof(int64_t));
+	qsort(sorted, n, sizeof(int64_t), compare_ids);
+	for (uint32_t i = 1; i < n; i++)
+		if (sorted[i] == sorted[i - 1] && sorted[i] != 0)
+			return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (refs[i] == PARENT_LITERAL && bsearch(&parents[i], sorted, n, sizeof(int64_t), compare_ids))
+			return false;
+	return true;
+}
+
+static bool
+ids_are_plain(Writer *w, const int64_t *refs)
+{
+	const uint32_t *first = w->b->trace_first;
+	const int64_t *ids = batch_column(w->b, LEVEL_SPAN, SC_SPAN_ID)->i64;
+	const int64_t *parents = batch_column(w->b, LEVEL_SPAN, SC_PARENT_ID)->i64;
+	int64_t *sorted = arena_alloc(w->arena, ((size_t) batch_nrows(w->b) + 1) * sizeof(int64_t));
+	bool plain = true;
+
+	for (uint32_t t = 0; plain && t < w->b->level[LEVEL_TRACE].nrows; t++)
+		plain = trace_is_plain(ids + first[t], parents + first[t], refs + first[t], first[t + 1] - first[t],
+							   sorted);
+	return plain;
+}
+
 void
 image_write_parents(Writer *w, const uint32_t *first)
 {
@@ -66,6 +107,7 @@ image_write_parents(Writer *w, const uint32_t *first)
 	s.first = literal_positions(w, refs, first);
 	image_write_leaf(w, leaf, &s, NULL);
 	w->parent_refs = refs;
+	w->plain_ids = ids_are_plain(w, refs);
 }
 
 void

@@ -270,7 +270,7 @@ take_rows(Chunk *chunk)
 
 /*
  * What batch_make_traces() would make, out of what is known already: without it no column has to be read.
- * TC_ROOT and TC_SPLIT are left 0; evaluation finds roots by itself.
+ * TC_SPLIT is left 0; evaluation finds roots by itself.
  */
 static void
 set_traces(const Chunk *chunk, Batch *batch)
@@ -290,6 +290,7 @@ set_traces(const Chunk *chunk, Batch *batch)
 		uint32 t = chunk->traces[i];
 
 		memcpy(level->columns[TC_ID].fixed + 16 * (Size) i, split->directory->traces[t].id, 16);
+		level->columns[TC_ROOT].i64[i] = TRACE_ROOT_UNKNOWN;
 		level->columns[TC_START].i64[i] = (int64) split_start(split, t);
 		level->columns[TC_DURATION].i64[i] = (int64) (split_end(split, t) - split_start(split, t));
 	}

@@ -1,8 +1,12 @@
 /*
  * test_traceql_structure.c
  *	  Structural operators on random traces against their definitions, pair by pair: trees, several roots,
- *	  orphans, cycles, shared ids. The tree numbers come from a recursive numbering of its own.
+ *	  orphans, cycles, shared ids. The tree numbers come from a recursive numbering of its own. Each trace is
+ *	  asked as it was built and out of an image, where parents are rows if ids are plain.
  */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "traceql/eval/eval.h"
 #include "unit.h"
 
@@ -29,8 +33,9 @@ rnd(int n)
 	return (int) ((rng_state >> 33) % (uint64_t) n);
 }
 
+/* plain: no two spans share an id, and none is its own parent. */
 static void
-make_trace(Span *spans)
+make_trace(Span *spans, bool plain)
 {
 	for (int i = 0; i < SPANS; i++)
 	{
@@ -38,9 +43,11 @@ make_trace(Span *spans)
 
 		memset(s, 0, sizeof(*s));
 		s->id = 100 + i;
-		if (i > 0 && rnd(12) == 0)
+		if (i > 0 && rnd(12) == 0 && !plain)
 			s->id = spans[rnd(i)].id;
 		s->parent = rnd(6) == 0 ? 0 : rnd(8) == 0 ? 999 : 100 + rnd(rnd(3) ? i + 1 : SPANS);
+		if (plain && s->parent == s->id)
+			s->parent = i == 0 ? 0 : 100 + rnd(i);
 		s->kind = rnd(6);
 		s->a = rnd(3) == 0;
 		s->b = rnd(3) == 0;
@@ -160,6 +167,36 @@ build(Arena *arena, const Span *spans)
 }
 
 static void
+memory_read(void *ctx, uint64_t off, uint32_t len, uint8_t *dst)
+{
+	memcpy(dst, ((Buf *) ctx)->p + off, len);
+}
+
+static void
+memory_corrupt(void *ctx, const char *what)
+{
+	fprintf(stderr, "damaged: %s\n", what);
+	abort();
+}
+
+/* The batch as a segment's vector has it. */
+static Batch *
+stored(Arena *arena, Batch *batch)
+{
+	Buf *bytes = arena_alloc(arena, sizeof(Buf));
+	ImageSource source = {memory_read, memory_corrupt, bytes, 0};
+	ImageSummary summary;
+	Image *image;
+
+	buf_init(bytes, arena, 0);
+	image_encode(batch, CODEC_SMALL, bytes, &summary);
+	source.len = bytes->len;
+	image = image_open(&source, arena);
+	image_check(image, arena);
+	return image_vector(image, 0, arena);
+}
+
+static void
 collect(void *ctx, const MatchTrace *trace)
 {
 	bool *hit = ctx;
@@ -204,19 +241,29 @@ main(void)
 	for (size_t o = 0; o < sizeof(ops) / sizeof(ops[0]); o++)
 	{
 		int bad = 0;
+		int bad_stored = 0;
+		int plain = 0;
 
 		rng_state = 7;
 		for (int round = 0; round < 400; round++)
 		{
 			Arena *arena = arena_create(NULL, 0);
 			Span spans[SPANS];
+			Batch *batch;
 
-			make_trace(spans);
+			make_trace(spans, round % 2 == 0);
 			number_all(spans);
-			bad += !agrees(arena, build(arena, spans), spans, ops[o].op, ops[o].kind, ops[o].form);
+			batch = build(arena, spans);
+			bad += !agrees(arena, batch, spans, ops[o].op, ops[o].kind, ops[o].form);
+			batch = stored(arena, batch);
+			plain += batch_parent_rows(batch) != NULL;
+			bad_stored += !agrees(arena, batch, spans, ops[o].op, ops[o].kind, ops[o].form);
 			arena_destroy(arena);
 		}
 		is_i64(bad, 0, ops[o].op);
+		is_i64(bad_stored, 0, ops[o].op);
+		ok(plain >= 200 && plain < 300, "ids of %d traces of 400 are plain", plain);
 	}
+	codec_release();
 	return unit_done();
 }

@@ -222,6 +222,7 @@ typedef struct Unit
 	int64_t *root;         /* per trace: -2 not looked for, -1 none, else row */
 	SlotState *slots;
 	Tree tree;
+	uint8_t *know;   /* per row; see family.c */
 	uint8_t **hits;  /* by filter: of every row that is still looked at, does it hold? NULL: not known */
 	uint8_t **spare; /* byte vectors not in use */
 	uint32_t nspare;
@@ -370,7 +371,18 @@ extern Str unit_root_name(TraceqlRun *run, uint32_t trace);
 
 /* ---- tree.c ---- */
 
+/* Fails the query when the trace is larger than options.max_trace. */
+extern void tree_check_size(TraceqlRun *run, uint32_t trace);
 extern const Tree *tree_of(TraceqlRun *run, uint32_t trace);
+
+/* ---- family.c ---- */
+
+/*
+ * Rows of b that stand in a relation to some row of a, or to none when negated, for batches with
+ * batch_parent_rows(). out has room.
+ */
+extern uint32_t family_relate(TraceqlRun *run, TraceqlOp op, bool negated, uint32_t trace, const uint32_t *a,
+							  uint32_t na, const uint32_t *b, uint32_t nb, uint32_t *out);
 
 /* ---- node.c ---- */
 

@@ -1,7 +1,8 @@
 /*
  * roots.c
  *	  Which span of a trace is its root. Of several, the one that starts last, and of those that start at
- *	  the same instant the one with the largest id: the same whatever order the spans were stored in.
+ *	  the same instant the one with the largest id: the same whatever order the spans were stored in. Traces
+ *	  that were whole when they were stored know theirs.
  */
 #include "traceql/eval/internal.h"
 
@@ -62,7 +63,14 @@ unit_root(TraceqlRun *run, uint32_t trace)
 			unit->root[t] = -2;
 	}
 	if (unit->root[trace] == -2)
-		unit->root[trace] = find_root(run, trace);
+	{
+		int64_t known = batch_column(unit->batch, LEVEL_TRACE, TC_ROOT)->i64[trace];
+
+		if (known == TRACE_ROOT_UNKNOWN)
+			unit->root[trace] = find_root(run, trace);
+		else
+			unit->root[trace] = known > 0 ? unit->first[trace] + known - 1 : -1;
+	}
 	return unit->root[trace];
 }
 

@@ -1,6 +1,7 @@
 /*
  * structure.c
- *	  Structural operators between two sets of spans of one trace, on nested-set numbers. The result is
+ *	  Structural operators between two sets of spans of one trace, on nested-set numbers; on parents as rows
+ *	  (family.c) where storage knows them. The result is
  *	  always a part of the right side, for the union forms of both. Every relation is a sort and a binary
  *	  search a span, whatever the size of the trace.
  *
@@ -137,13 +138,20 @@ form_of(TraceqlOp op)
 
 /* Rows of b that stand in the relation to some row of a, or to none when negated. Both ascend. */
 static uint32_t
-relate(TraceqlRun *run, TraceqlOp op, bool negated, const Tree *tree, const uint32_t *a, uint32_t na,
+relate(TraceqlRun *run, TraceqlOp op, bool negated, uint32_t trace, const uint32_t *a, uint32_t na,
 	   const uint32_t *b, uint32_t nb, uint32_t *out)
 {
-	Key *keys = arena_alloc(run->scratch, (na + 1) * sizeof(Key));
-	uint32_t nkeys = make_keys(op, tree, a, na, keys);
+	const Tree *tree;
+	Key *keys;
+	uint32_t nkeys;
 	uint32_t n = 0;
 	uint32_t i = 0;
+
+	if (batch_parent_rows(run->unit.batch) && !run->options.rowwise)
+		return family_relate(run, op, negated, trace, a, na, b, nb, out);
+	tree = tree_of(run, trace);
+	keys = arena_alloc(run->scratch, (na + 1) * sizeof(Key));
+	nkeys = make_keys(op, tree, a, na, keys);
 
 	for (uint32_t j = 0; j < nb; j++)
 	{
@@ -180,18 +188,18 @@ structure_rows(TraceqlRun *run, TraceqlOp op, uint32_t trace, const uint32_t *a,
 			   const uint32_t *b, uint32_t nb, uint32_t *out)
 {
 	Form form = form_of(op);
-	const Tree *tree = tree_of(run, trace);
 	uint32_t *right;
 	uint32_t *left;
 	uint32_t nright;
 	uint32_t nleft;
 
 	run_tick(run);
+	tree_check_size(run, trace);
 	if (!form.both)
-		return relate(run, form.relation, form.negated, tree, a, na, b, nb, out);
+		return relate(run, form.relation, form.negated, trace, a, na, b, nb, out);
 	right = arena_alloc(run->scratch, (nb + 1) * sizeof(uint32_t));
 	left = arena_alloc(run->scratch, (na + 1) * sizeof(uint32_t));
-	nright = relate(run, form.relation, false, tree, a, na, b, nb, right);
-	nleft = relate(run, form.inverse, false, tree, b, nb, a, na, left);
+	nright = relate(run, form.relation, false, trace, a, na, b, nb, right);
+	nleft = relate(run, form.inverse, false, trace, b, nb, a, na, left);
 	return rows_union(left, nleft, right, nright, out);
 }

@@ -214,6 +214,15 @@ refuse_large(TraceqlRun *run, uint32_t trace, uint32_t n)
 	run_fail(run, message);
 }
 
+void
+tree_check_size(TraceqlRun *run, uint32_t trace)
+{
+	uint32_t n = run->unit.first[trace + 1] - run->unit.first[trace];
+
+	if (run->options.max_trace && n > run->options.max_trace)
+		refuse_large(run, trace, n);
+}
+
 const Tree *
 tree_of(TraceqlRun *run, uint32_t trace)
 {
@@ -233,8 +242,7 @@ tree_of(TraceqlRun *run, uint32_t trace)
 	}
 	if (!tree->ready[trace])
 	{
-		if (run->options.max_trace && n > run->options.max_trace)
-			refuse_large(run, trace, n);
+		tree_check_size(run, trace);
 		number_trace(run, tree, unit->first[trace], n);
 		tree->ready[trace] = 1;
 	}
