@@ -6,6 +6,7 @@
 
 #include "access/table.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "commands/cluster.h"
 #include "fmgr.h"
 #include "miscadmin.h"

@@ -192,6 +192,18 @@ set_bound(ScanKey header, ScanKey member, StrategyNumber strategy, Oid id, int32
 	header->sk_argument = PointerGetDatum(member);
 }
 
+/*
+ * A btree ends a scan by a row comparison only when the first column is past the bound, so where that is the
+ * same for all keys each column has keys of its own.
+ */
+static void
+set_plain(CompanionScan *s, Oid id, int32 seq)
+{
+	ScanKeyInit(&s->plain[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(id));
+	ScanKeyInit(&s->plain[2], 2, BTLessEqualStrategyNumber, F_INT4LE, Int32GetDatum(seq));
+	s->id = id;
+}
+
 static void
 begin_scan(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind, uint64 from,
 		   CompanionKind last, uint64 to)
@@ -199,8 +211,12 @@ begin_scan(CompanionScan *s, Companion *c, Snapshot snapshot, CompanionKind kind
 	s->companion = c;
 	s->kind = kind;
 	s->slot = table_slot_create(c->heap, NULL);
-	s->scan = index_beginscan(c->heap, c->index, snapshot, 2, 0);
-	set_bound(&s->bound[1], &s->member[2], BTLessEqualStrategyNumber, key_id(last, to), key_seq(to));
+	s->one_id = key_id(kind, from) == key_id(last, to);
+	s->scan = index_beginscan(c->heap, c->index, snapshot, s->one_id ? 3 : 2, 0);
+	if (s->one_id)
+		set_plain(s, key_id(last, to), key_seq(to));
+	else
+		set_bound(&s->bound[1], &s->member[2], BTLessEqualStrategyNumber, key_id(last, to), key_seq(to));
 	companion_scan_seek(s, from);
 }
 
@@ -222,6 +238,15 @@ void
 companion_scan_seek(CompanionScan *s, uint64 from)
 {
 	ExecClearTuple(s->slot);
+	if (s->one_id)
+	{
+		/* Past that id there is nothing: no chunk_seq is that large. */
+		int32 seq = key_id(s->kind, from) == s->id ? key_seq(from) : PG_INT32_MAX;
+
+		ScanKeyInit(&s->plain[1], 2, BTGreaterEqualStrategyNumber, F_INT4GE, Int32GetDatum(seq));
+		index_rescan(s->scan, s->plain, 3, NULL, 0);
+		return;
+	}
 	set_bound(&s->bound[0], &s->member[0], BTGreaterEqualStrategyNumber, key_id(s->kind, from),
 			  key_seq(from));
 	index_rescan(s->scan, s->bound, 2, NULL, 0);

@@ -60,7 +60,10 @@ typedef struct CompanionScan
 	CompanionKind kind; /* the first */
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
-	ScanKeyData bound[2]; /* row comparisons: lower, upper */
+	bool one_id; /* all keys have one chunk_id: */
+	Oid id;
+	ScanKeyData plain[3]; /* chunk_id =, chunk_seq >=, <= */
+	ScanKeyData bound[2]; /* otherwise, row comparisons: lower, upper */
 	ScanKeyData member[4];
 } CompanionScan;
 
