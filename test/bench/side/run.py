@@ -23,7 +23,8 @@ from talk import Failed
 FIRST_DAY = 1735689600  # 2025-01-01
 MAX_INTERVALS = 1000  # of a rate
 PATIENCE_MS = 4000  # of one class on one system; beyond, two rounds have to do
-MAX_METRICS_RANGE = 86400  # of a request over HTTP; traceql_metrics() has no limit
+# Seconds that a request over HTTP may ask about; beyond, traceql() and traceql_metrics() are asked, which have no limit.
+MAX_SEARCH_RANGE, MAX_METRICS_RANGE = 168 * 3600, 24 * 3600
 
 
 def arguments():
@@ -120,8 +121,11 @@ class Asker:
 
     def traceql(self, cls, system):
         path, parameters = cls.http
-        if path.startswith("/api/metrics") and int(self.window["end"]) - int(self.window["start"]) > MAX_METRICS_RANGE:
+        seconds = int(self.window["end"]) - int(self.window["start"])
+        if path.startswith("/api/metrics") and seconds > MAX_METRICS_RANGE:
             return self.traceql_metrics(cls, system, parameters["q"])
+        if path == "/api/search" and seconds > MAX_SEARCH_RANGE:
+            return self.traceql_search(cls, system, parameters)
         if path.startswith("/api/metrics"):
             parameters = {**parameters, "step": f"{self.step}s"}
         if not path.startswith("/api/v2/traces"):
@@ -129,6 +133,12 @@ class Asker:
         answer, wall, cpu = system.http(path, parameters)
         value = cls.http_value(answer, self.step) if cls.http_value else None
         return {"rows": None, "value": value, "n": sum(len(v) for v in answer.values() if isinstance(v, list))}, wall, cpu
+
+    def traceql_search(self, cls, system, parameters):
+        quoted = parameters["q"].replace("'", "''")
+        rows, wall, cpu = system.sql(f"SELECT DISTINCT trace_id FROM traceql('{quoted}', max_traces => {parameters['limit']})")
+        value = cls.http_value({"traces": rows}, self.step) if cls.http_value else None
+        return {"rows": None, "value": value, "n": len(rows)}, wall, cpu
 
     def traceql_metrics(self, cls, system, q):
         quoted = q.replace("'", "''")
