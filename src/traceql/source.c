@@ -51,6 +51,9 @@ open_leaves(Source *source, Oid parent)
 
 	/* Nobody exchanges partitions between our finding them and locking them. */
 	LockRelationOid(parent, AccessShareLock);
+	if (get_rel_relkind(parent) == '\0')
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("table with OID %u was dropped concurrently", parent)));
 	all = find_all_inheritors(parent, AccessShareLock, NULL);
 	source->rels = palloc(list_length(all) * sizeof(Relation));
 	foreach (lc, all)
