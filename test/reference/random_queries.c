@@ -156,7 +156,7 @@ run_round(int queries)
 	random_seed(seed * 1000003 + (uint64_t) round_no);
 	layout = random_layout();
 	from = MIDNIGHT - (chance(30) ? 900 : 0);
-	requests = random_traces(chance(3) ? 20 * scale : scale, from);
+	requests = random_traces(chance(5) ? 20 * scale : scale, from);
 	layout_make(&layout, &requests, &data);
 	if (layout.parallel && queries > 40)
 		queries = 40;
