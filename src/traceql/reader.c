@@ -267,6 +267,15 @@ visible_rows(Reader *reader, uint64 first_row, Batch *batch)
 	return rows;
 }
 
+static bool
+ends_after_start(Image *image, uint32 v)
+{
+	int64 min;
+	int64 max;
+
+	return image_zone(image, LEVEL_SPAN, LOAD_COLUMN, SC_DURATION, v, &min, &max) && min >= 0;
+}
+
 /* A vector of the image at hand; false when it is not wanted. */
 static bool
 read_vector(Reader *reader, uint32 v, ReaderUnit *out)
@@ -284,6 +293,7 @@ read_vector(Reader *reader, uint32 v, ReaderUnit *out)
 						.start_min = (uint64) info->start_min,
 						.start_max = (uint64) info->start_max};
 	out->batch = kept_vector(reader->kept, v, reader->arena);
+	out->forward = reader->request.spans && is_segment(reader) && ends_after_start(reader->image, v);
 	if (reader->request.spans || !is_segment(reader))
 		out->rows = visible_rows(reader, info->first_row, out->batch);
 	else

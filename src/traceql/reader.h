@@ -53,6 +53,7 @@ typedef struct ReaderUnit
 	bool bounded;      /* all spans start in [start_min, start_max] */
 	uint64 start_min;
 	uint64 start_max;
+	bool forward; /* by spans: a vector of a segment all of whose spans end after they start */
 } ReaderUnit;
 
 typedef struct ReaderCounters

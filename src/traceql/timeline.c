@@ -214,7 +214,8 @@ read_units(Running *r, uint32 share)
 								.rows = unit.rows,
 								.bounded = unit.bounded,
 								.start_min = unit.start_min,
-								.start_max = unit.start_max};
+								.start_max = unit.start_max,
+								.forward = unit.forward};
 
 		if (share > 0 || (reading == METRICS_BY_BOTH && !unit.batch->sorted))
 			observed.part = METRICS_PIECES;

@@ -239,6 +239,12 @@ of_interval(int span, int which)
 	return (spans[span].start + 50 * SEC - 1) / (50 * SEC) == which;
 }
 
+static bool
+of_two_intervals(int span, int which)
+{
+	return of_interval(span, 2 * which) || of_interval(span, 2 * which + 1);
+}
+
 /* Traces 1 .. 10 are spread: every other span in the segment, the others in a recent batch. */
 static bool
 is_spread(int span)
@@ -304,7 +310,8 @@ feed_image(Asked *a, MetricsRun *run, Batch *batch)
 										.source = a->source,
 										.bounded = true,
 										.start_min = (uint64_t) info->start_min,
-										.start_max = (uint64_t) info->start_max},
+										.start_max = (uint64_t) info->start_max,
+										.forward = batch->sorted},
 						 a->arena);
 	}
 }
@@ -366,6 +373,17 @@ in_pieces(Asked *a)
 									.source = ++a->source,
 									.part = METRICS_PIECES},
 					 a->arena);
+	return run;
+}
+
+/* An image for two intervals: most traces are in both. */
+static MetricsRun *
+by_two_intervals(Asked *a)
+{
+	MetricsRun *run = begin(a);
+
+	for (int k = 0; k <= 5; k++)
+		feed_image(a, run, batch_of(a->arena, of_two_intervals, k, true));
 	return run;
 }
 
@@ -473,6 +491,7 @@ test_pieces(Asked *a, const char *text)
 	same(a, shared(a, scattered, false, false), want, text, "scattered");
 	same(a, shared(a, scattered, false, true), want, text, "scattered, in images");
 	same(a, by_interval(a), want, text, "an image an interval");
+	same(a, by_two_intervals(a), want, text, "an image two intervals");
 	run = begin(a);
 	feed_image(a, run, batch_of(a->arena, every, 0, true));
 	same(a, run, want, text, "in an image, without exemplars");

@@ -100,6 +100,9 @@ typedef struct MetricsUnit
 	bool bounded; /* all spans start in [start_min, start_max], unix ns */
 	uint64_t start_min;
 	uint64_t start_max;
+	/* batch is sorted and as image_vector() made it, and no span ends before it starts: traces bound starts.
+	 */
+	bool forward;
 } MetricsUnit;
 
 /*

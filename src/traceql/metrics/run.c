@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "store/image.h"
+
 #define DEFAULT_EXEMPLARS 100
 #define MAX_EXEMPLARS     10000
 
@@ -223,6 +225,96 @@ pick_by_start(Leaf *leaf, Picked *p)
 	p->latest = range->from + 1 + greatest;
 }
 
+/* ---- units over few intervals ---- */
+
+#define FEW_INTERVALS 4
+#define OUTSIDE       UINT8_MAX
+
+static inline uint64_t
+interval_of(const MetricsRange *range, uint64_t start)
+{
+	return (start - range->from - 1) / range->step;
+}
+
+/* The intervals a unit touches; 0: too many, or traces do not tell. */
+static uint32_t
+few_intervals(const MetricsRange *range, const MetricsUnit *unit, uint32_t *first)
+{
+	uint64_t end = metrics_time(range, range->n - 1);
+	uint64_t least = unit->start_min > range->from ? unit->start_min : range->from + 1;
+	uint64_t greatest = unit->start_max < end ? unit->start_max : end;
+
+	if (!unit->bounded || !unit->forward || !unit->batch->sorted || least > greatest)
+		return 0;
+	*first = (uint32_t) interval_of(range, least);
+	return interval_of(range, greatest) - *first < FEW_INTERVALS
+			   ? (uint32_t) (interval_of(range, greatest) - *first) + 1
+			   : 0;
+}
+
+static inline uint8_t
+local_interval(const MetricsRange *range, uint64_t start, uint32_t first)
+{
+	uint64_t k =
+		start - range->from - 1 < range->step * range->n ? interval_of(range, start) - first : OUTSIDE;
+
+	return k < FEW_INTERVALS ? (uint8_t) k : OUTSIDE;
+}
+
+/* By row, how many intervals behind the first. Starts are read of traces only that begin and end in different
+ * ones. */
+static const uint8_t *
+local_intervals(Leaf *leaf, const uint8_t *hit, uint32_t first)
+{
+	TraceqlRun *run = leaf->run;
+	const Unit *unit = &run->unit;
+	const MetricsRange *range = &leaf->metrics->options.range;
+	const uint64_t *from = (uint64_t *) batch_column(unit->batch, LEVEL_TRACE, TC_START)->i64;
+	const uint64_t *lasts = (uint64_t *) batch_column(unit->batch, LEVEL_TRACE, TC_DURATION)->i64;
+	uint8_t *local = arena_alloc0(run->scratch, unit->nrows + 1);
+	uint8_t *wanted = arena_alloc0(run->scratch, unit->ntraces + 1);
+	const int64_t *start;
+	bool any = false;
+
+	for (uint32_t t = 0; t < unit->ntraces; t++)
+	{
+		uint32_t row = unit->first[t];
+		uint32_t n = unit->first[t + 1] - row;
+		uint8_t k = local_interval(range, from[t], first);
+
+		if (from[t] + lasts[t] < from[t] || k == OUTSIDE ||
+			k != local_interval(range, from[t] + lasts[t], first))
+			any |= wanted[t] = memchr(hit + row, 1, n) != NULL;
+		else
+			memset(local + row, k, n);
+	}
+	if (!any)
+		return local;
+	start = image_trace_starts(unit->batch, wanted);
+	for (uint32_t t = 0; t < unit->ntraces; t++)
+		for (uint32_t row = unit->first[t]; wanted[t] && row < unit->first[t + 1]; row++)
+			local[row] = local_interval(range, (uint64_t) start[row], first);
+	return local;
+}
+
+/* The hits of one of the intervals. */
+static Picked
+pick_local(Leaf *leaf, const MetricsUnit *unit, const uint8_t *hit, const uint8_t *local, uint32_t first,
+		   uint8_t k)
+{
+	const MetricsRange *range = &leaf->metrics->options.range;
+	uint64_t end = metrics_time(range, first + k);
+	Picked p = {.hit = run_get_bytes(leaf->run), .one = true, .same = first + k};
+
+	for (uint32_t r = 0; r < leaf->run->unit.nrows; r++)
+		p.hit[r] = hit[r] & (local[r] == k);
+	p.n = count_hits(p.hit, leaf->run->unit.nrows);
+	/* A trace may have begun before. */
+	p.earliest = unit->start_min;
+	p.latest = end < unit->start_max ? end : unit->start_max;
+	return p;
+}
+
 static Picked
 pick(Leaf *leaf, const MetricsUnit *unit, uint8_t *hit)
 {
@@ -260,11 +352,45 @@ picked_list(Leaf *leaf, Picked *p)
 }
 
 static void
+observe_picked(Leaf *leaf, const MetricsUnit *unit, Picked *p)
+{
+	MetricsRun *metrics = leaf->metrics;
+
+	if (p->n == 0)
+		return;
+	if (unit->part != METRICS_GATHERED && metrics->share == 0)
+		metrics->counters.observed += p->n;
+	if (metrics->plan->extrapolate)
+		weigh(leaf, p);
+	if (leaf->plan->fold == FOLD_COMPARE)
+		compare_observe(leaf, p, unit);
+	else
+		fold_picked(leaf, p);
+}
+
+/* Interval by interval: each is one that needs no list of spans. */
+static void
+observe_intervals(Leaf *leaf, const MetricsUnit *unit, const uint8_t *hit, uint32_t first, uint32_t n)
+{
+	const uint8_t *local = local_intervals(leaf, hit, first);
+
+	for (uint32_t k = 0; k < n; k++)
+	{
+		Picked p = pick_local(leaf, unit, hit, local, first, (uint8_t) k);
+
+		observe_picked(leaf, unit, &p);
+		run_put_bytes(leaf->run, p.hit);
+	}
+}
+
+static void
 observe_leaf(Leaf *leaf, const MetricsUnit *unit, Arena *scratch)
 {
 	MetricsRun *metrics = leaf->metrics;
 	TraceqlRun *run = leaf->run;
 	bool by_traces = metrics->plan->reading == METRICS_BY_TRACES;
+	uint32_t first;
+	uint32_t n;
 	uint8_t *hit;
 	Picked p;
 
@@ -273,17 +399,14 @@ observe_leaf(Leaf *leaf, const MetricsUnit *unit, Arena *scratch)
 	select_rows(run, plan_local(leaf->plan->spans), by_traces ? unit->skip : NULL, unit->rows, hit);
 	if (!memchr(hit, 1, run->unit.nrows))
 		return;
-	p = pick(leaf, unit, hit);
-	if (p.n == 0)
+	n = leaf->plan->fold == FOLD_COMPARE ? 0 : few_intervals(&metrics->options.range, unit, &first);
+	if (n > 1)
+	{
+		observe_intervals(leaf, unit, hit, first, n);
 		return;
-	if (unit->part != METRICS_GATHERED && metrics->share == 0)
-		metrics->counters.observed += p.n;
-	if (metrics->plan->extrapolate)
-		weigh(leaf, &p);
-	if (leaf->plan->fold == FOLD_COMPARE)
-		compare_observe(leaf, &p, unit);
-	else
-		fold_picked(leaf, &p);
+	}
+	p = pick(leaf, unit, hit);
+	observe_picked(leaf, unit, &p);
 }
 
 void
