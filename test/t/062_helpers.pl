@@ -70,6 +70,19 @@ sub answer
 
 sub helped { return scalar(() = slurp_file($_[0]->logfile) =~ /helping with a query of process/g); }
 
+# A helper may come when all is done already: ask until one came in time.
+sub ask_until_helped
+{
+	my ($server) = @_;
+
+	for (1 .. 50)
+	{
+		return 1 if helped($server) > 0;
+		answer($server, $queries[6]);
+	}
+	return 0;
+}
+
 sub set
 {
 	my (@lines) = @_;
@@ -87,7 +100,7 @@ is(helped($node), 0, 'nobody helps where parallel queries are off');
 like($alone{$_}, qr/^[1-9]\d* series/, "$_: an answer") for @queries;
 set('max_parallel_workers_per_gather = 2');
 is(answer($node, $_), $alone{$_}, $_) for @queries;
-cmp_ok(helped($node), '>', 0, 'others helped');
+ok(ask_until_helped($node), 'others helped');
 
 # ---- several clients at once: whoever helps has requests of its own ----
 
@@ -150,7 +163,7 @@ tempo_ports($standby);
 $standby->start;
 wait_for_port($standby->{tempo_port}{http});
 is(answer($standby, $_), $alone{$_}, "standby: $_") for @queries;
-cmp_ok(helped($standby), '>', 0, 'others helped there too');
+ok(ask_until_helped($standby), 'others helped there too');
 is(sql($standby, "SET max_parallel_workers_per_gather = 2; SELECT count(*) FROM traceql_metrics('{} | rate() by (name)', to_timestamp($zero), to_timestamp($zero + 300), '1 min')"),
 	49, 'in SQL, with workers');
 $standby->stop;
