@@ -5,6 +5,7 @@ import sys
 
 SYSTEMS = {"tempo": "tempo", "heap": "heap", "ch_map": "CH Map", "ch_json": "CH JSON"}
 COLUMNS = {"traceql": "TraceQL", "sql": "SQL", "heap": "heap", "ch_map": "CH Map", "ch_json": "CH JSON"}
+WHAT = {"wall_ms": "wall, ms", "cpu_ms": "CPU, ms"}
 OURS, CLICKHOUSE = ("traceql", "sql"), ("ch_map", "ch_json")
 
 
@@ -64,13 +65,13 @@ def query_rows(run, what):
     columns = [c for c in COLUMNS if any(c in t for t in run["classes"].values())]
     rows = [[name] + [show(t[c][what] if c in t else None) for c in columns] + [show(ratio(t, what), 2)]
             for name, t in run["classes"].items()]
-    return [{"wall_ms": "wall, ms", "cpu_ms": "CPU, ms"}[what]] + [COLUMNS[c] for c in columns] + ["ratio"], rows
+    return [WHAT[what]] + [COLUMNS[c] for c in columns] + ["ratio"], rows
 
 
 def print_run(run):
     print(f"\n== {title(run)}; {run['cores']} cores\n")
     print_rows(*load_rows(run))
-    for what in ("wall_ms", "cpu_ms"):
+    for what in WHAT:
         print()
         print_rows(*query_rows(run, what))
     behind = [(name, ratio(t, "wall_ms")) for name, t in run["classes"].items() if (ratio(t, "wall_ms") or 1) < 1]
@@ -79,19 +80,17 @@ def print_run(run):
     print(f"answers that differ: {len(run['differences'])}")
 
 
-def print_growth(runs):
+def print_growth(runs, column, what):
     """The first run of a variant beside the others: how each figure of ours grows."""
     base, others = runs[0], runs[1:]
-    head = ["wall, ms"] + [title(r).partition(", ")[2] for r in runs]
-    for column in OURS:
-        rows = []
-        for name, timed in base["classes"].items():
-            if column in timed:
-                rows.append([name] + [show(timed[column]["wall_ms"])] + [
-                    f"{show(r['classes'][name][column]['wall_ms'])} ({r['classes'][name][column]['wall_ms'] / timed[column]['wall_ms']:.1f}x)"
-                    for r in others])
-        print(f"\n== growth, {base['variant']}, {COLUMNS[column]}\n")
-        print_rows(head, rows)
+    rows = []
+    for name, timed in base["classes"].items():
+        if column in timed:
+            first = timed[column][what]
+            rows.append([name, show(first)] + [
+                f"{show(r['classes'][name][column][what])} ({r['classes'][name][column][what] / max(first, 1e-3):.1f}x)" for r in others])
+    print(f"\n== growth, {base['variant']}, {COLUMNS[column]}\n")
+    print_rows([WHAT[what]] + [title(r).partition(", ")[2] for r in runs], rows)
 
 
 def main():
@@ -101,7 +100,9 @@ def main():
     for variant in dict.fromkeys(r["variant"] for r in runs):
         same = [r for r in runs if r["variant"] == variant]
         if len(same) > 1 and all("tempo" in r["systems"] for r in same):
-            print_growth(same)
+            for column in OURS:
+                for what in WHAT:
+                    print_growth(same, column, what)
     print("\nTraceQL over HTTP, whole answer read; SQL in psql; ClickHouse in process (CH). Medians of warm rounds in turns. "
           "ratio: the faster ClickHouse over the faster of TraceQL and SQL; above 1 tempo is faster.")
 
