@@ -32,7 +32,7 @@ struct Accumulator
 	uint32 n;
 	uint32 max;
 	int64 *count;
-	__int128 *sum;
+	int128 *sum; /* of core, which palloc aligns well enough: the compiler's own wants 16 bytes */
 	int64 *extreme;
 	/* percentiles */
 	ValueLists *values;
@@ -125,7 +125,7 @@ reserve_groups(Accumulator *a, uint32 ngroups)
 
 		a->count = grow_array(a, a->count, sizeof(int64), max);
 		if (a->spec.kind == AGGREGATE_SUM || a->spec.kind == AGGREGATE_AVG)
-			a->sum = grow_array(a, a->sum, sizeof(__int128), max);
+			a->sum = grow_array(a, a->sum, sizeof(int128), max);
 		if (a->spec.kind == AGGREGATE_MIN || a->spec.kind == AGGREGATE_MAX)
 			a->extreme = grow_array(a, a->extreme, sizeof(int64), max);
 		a->max = max;
@@ -261,7 +261,7 @@ accumulator_write(Accumulator *a, uint32 ngroups, StringInfo out)
 	partial_put_u64(out, a->bias);
 	partial_put(out, a->count, (Size) ngroups * sizeof(int64));
 	if (a->sum)
-		partial_put(out, a->sum, (Size) ngroups * sizeof(__int128));
+		partial_put(out, a->sum, (Size) ngroups * sizeof(int128));
 	if (a->extreme)
 		partial_put(out, a->extreme, (Size) ngroups * sizeof(int64));
 }
@@ -280,7 +280,7 @@ void
 accumulator_merge(Accumulator *a, const char **message, uint32 ngroups, const uint32 *map)
 {
 	const int64 *count, *extreme = NULL;
-	const __int128 *sum = NULL;
+	const int128 *sum = NULL;
 
 	if (a->values)
 	{
@@ -290,7 +290,7 @@ accumulator_merge(Accumulator *a, const char **message, uint32 ngroups, const ui
 	a->bias |= partial_get_u64(message);
 	count = partial_get(message, (Size) ngroups * sizeof(int64));
 	if (a->spec.kind == AGGREGATE_SUM || a->spec.kind == AGGREGATE_AVG)
-		sum = partial_get(message, (Size) ngroups * sizeof(__int128));
+		sum = partial_get(message, (Size) ngroups * sizeof(int128));
 	if (a->spec.kind == AGGREGATE_MIN || a->spec.kind == AGGREGATE_MAX)
 		extreme = partial_get(message, (Size) ngroups * sizeof(int64));
 	for (uint32 g = 0; g < ngroups; g++)
@@ -451,12 +451,12 @@ percentile_result(Accumulator *a, uint32 group, bool *isnull)
 /* ---- results ---- */
 
 static Datum
-int128_numeric(__int128 v)
+int128_numeric(int128 v)
 {
 	char digits[48];
 	char *p = digits + sizeof(digits) - 1;
 	bool negative = v < 0;
-	unsigned __int128 u = negative ? -(unsigned __int128) v : (unsigned __int128) v;
+	uint128 u = negative ? -(uint128) v : (uint128) v;
 
 	if (v >= PG_INT64_MIN && v <= PG_INT64_MAX)
 		return NumericGetDatum(int64_to_numeric((int64) v));

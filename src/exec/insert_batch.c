@@ -155,7 +155,8 @@ take_row(BatchedInsert *b, TupleTableSlot *from)
 static TupleTableSlot *
 add_row(BatchedInsert *b, WaitingRows *w)
 {
-	TupleConversionMap *map = compat_root_to_child_map(w->rel, b->estate);
+	TupleConversionMap *map =
+		w->rel->ri_RootResultRelInfo ? compat_root_to_child_map(w->rel, b->estate) : NULL;
 	TupleTableSlot *slot = w->slots[w->n];
 
 	if (slot == NULL)
