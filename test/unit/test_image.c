@@ -1,69 +1,11 @@
 /*
  * test_image.c
  *	  Images: every batch comes back row by row from its vectors, whatever its shape; reading one column
- *	  reads little else; damaged images end in the corrupt callback or in some batch, never out of bounds
- *	  (the sanitizers watch).
+ *	  reads little else. (What is damaged or of another version: test_image_damage.c.)
  */
-#include <setjmp.h>
-
-#include "batch_dump.h"
-#include "batch_random.h"
-#include "tracked_arena.h"
-#include "unit.h"
-
-#include "store/image_impl.h"
-
-/* ---- an image in memory ---- */
-
-typedef struct Memory
-{
-	const uint8_t *p;
-	size_t len;
-	jmp_buf escape;
-	const char *what; /* the last thing found wrong */
-} Memory;
-
-static void
-memory_read(void *ctx, uint64_t off, uint32_t len, uint8_t *dst)
-{
-	Memory *m = ctx;
-
-	if (off + len > m->len)
-	{
-		m->what = "read past the end";
-		longjmp(m->escape, 1);
-	}
-	memcpy(dst, m->p + off, len);
-}
-
-static void
-memory_corrupt(void *ctx, const char *what)
-{
-	Memory *m = ctx;
-
-	m->what = what;
-	longjmp(m->escape, 1);
-}
-
-static Image *
-open_memory(Memory *m, const uint8_t *p, size_t len, Arena *arena)
-{
-	ImageSource source = {memory_read, memory_corrupt, m, len};
-
-	m->p = p;
-	m->len = len;
-	return image_open(&source, arena);
-}
+#include "image_cases.h"
 
 /* ---- round trips ---- */
-
-typedef struct Encoding
-{
-	const char *name;
-	CodecEffort effort;
-	uint32_t vector_rows;
-	bool compact;
-} Encoding;
 
 static const Encoding encodings[] = {{"fast", CODEC_FAST, IMAGE_VECTOR_ROWS, false},
 									 {"fast compact", CODEC_FAST, IMAGE_VECTOR_ROWS, true},
@@ -72,12 +14,6 @@ static const Encoding encodings[] = {{"fast", CODEC_FAST, IMAGE_VECTOR_ROWS, fal
 									 {"small compact, short vectors", CODEC_SMALL, 64, true}};
 
 #define NENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
-
-static void
-encode(Batch *b, const Encoding *e, Buf *out, ImageSummary *summary)
-{
-	image_encode_as(b, e->effort, e->vector_rows, e->compact, out, summary);
-}
 
 static bool
 same_rows(Batch *b, Batch *vector, uint32_t first, Arena *arena)
@@ -230,27 +166,6 @@ try_all(Batch *b, const char *name)
 	}
 }
 
-static Batch *
-sorted(Arena *arena, Batch *b)
-{
-	uint32_t n;
-	RowRef *rows = batch_sort(arena, &b, 1, &n);
-	Batch *s = batch_gather(arena, &b, 1, rows, n);
-
-	batch_make_traces(s);
-	return s;
-}
-
-static Batch *
-random_spans(Arena *arena, uint32_t n)
-{
-	BatchBuilder *bb = builder_create(arena, false, 3, extras);
-
-	for (uint32_t i = 0; i < n; i++)
-		rnd_span(bb, i + 1, arena, true);
-	return builder_finish(bb);
-}
-
 static void
 test_random_spans(void)
 {
@@ -268,79 +183,6 @@ test_random_spans(void)
 }
 
 /* ---- traces as applications make them ---- */
-
-static void
-set_service(BatchBuilder *bb, Arena *arena, uint32_t k)
-{
-	Value v = {.type = VALUE_STRING, .s = rnd_text(arena, "svc", 1)};
-	Buf b;
-
-	v.s.len = 3;
-	buf_init(&b, arena, 0);
-	buf_put_varint(&b, 2);
-	value_write_kv(&b, str_lit("service.name"), &v);
-	v = (Value){.type = VALUE_INT, .i = k};
-	value_write_kv(&b, str_lit("process.pid"), &v);
-	builder_set_resource(bb, str_of((char *) b.p, b.len), str_lit("svc"), 0, str_lit(""));
-	builder_set_scope(bb, str_of("\0", 1), str_lit("io.scope"), str_lit("1.0"), 0, str_lit(""));
-}
-
-static void
-tree_span(BatchBuilder *bb, Arena *arena, uint32_t trace, uint32_t i, uint32_t n)
-{
-	static const char *const names[] = {"GET /", "SELECT products", "rpc", "render"};
-	uint8_t id[16] = {(uint8_t) (trace * 37), (uint8_t) trace, (uint8_t) (trace >> 8)};
-	uint64_t start = UINT64_C(1793491200000000000) + trace * UINT64_C(1000003) + i * UINT64_C(50021);
-	uint32_t name = i == 0 ? 0 : 1 + i % 3;
-	Value v = {.type = VALUE_STRING, .s = str_lit(name == 1 ? "postgresql" : "http")};
-
-	memset(id + 8, (int) (trace * 11), 8);
-	set_service(bb, arena, name * 3 + rnd(2));
-	builder_begin_span(bb);
-	builder_set_trace_id(bb, id);
-	builder_set_i64(bb, SC_SPAN_ID, (int64_t) (trace * UINT64_C(1000003) * UINT64_C(977) + i + 1));
-	/* most have a parent here, some elsewhere, one its own, some come before their parent */
-	if (i > 0)
-	{
-		uint32_t p = i % 50 == 13 && i + 1 < n ? i + 1 : i % 20 == 9 ? i : (i - 1) / 2;
-
-		builder_set_i64(bb, SC_PARENT_ID,
-						i % 30 == 7 ? (int64_t) rnd(1000000) + 77
-									: (int64_t) (trace * UINT64_C(1000003) * UINT64_C(977) + p + 1));
-	}
-	builder_set_i64(bb, SC_START, (int64_t) start);
-	builder_set_i64(bb, SC_DURATION, 100000 + rnd(5000000));
-	builder_set_bytes(bb, SC_NAME, str_lit(names[name]));
-	builder_set_i64(bb, SC_KIND, name + 1);
-	builder_attr(bb, LEVEL_SPAN, str_lit("system"), &v);
-	v = (Value){.type = VALUE_INT, .i = 30000 + rnd(30000)};
-	builder_attr(bb, LEVEL_SPAN, str_lit("port"), &v);
-	v.s = rnd_text(arena, "SELECT * FROM t WHERE id = ", 1000);
-	v.type = VALUE_STRING;
-	if (name == 1)
-		builder_attr(bb, LEVEL_SPAN, str_lit("query"), &v);
-	if (rnd(5) == 0)
-	{
-		builder_begin_event(bb, 100000 + rnd(100), str_lit("exception"), 0);
-		builder_attr(bb, LEVEL_EVENT, str_lit("message"), &v);
-		builder_end_event(bb);
-		builder_begin_event(bb, 200000 + rnd(100), str_lit("log"), 0);
-		builder_end_event(bb);
-	}
-	builder_end_span(bb);
-}
-
-static Batch *
-trees(Arena *arena, uint32_t ntraces, uint32_t spans)
-{
-	BatchBuilder *bb = builder_create(arena, false, 0, NULL);
-
-	rng_state = 99;
-	for (uint32_t t = 0; t < ntraces; t++)
-		for (uint32_t i = 0; i < spans; i++)
-			tree_span(bb, arena, t, i, spans);
-	return builder_finish(bb);
-}
 
 /* No producer makes nulls in columns of the profile, but what is said about nulls holds for them too. */
 static void
@@ -375,40 +217,6 @@ test_trees(void)
 
 /* ---- any table ---- */
 
-static Batch *
-any_table(Arena *arena, uint32_t n)
-{
-	static const Column kinds[] = {{.kind = COL_I64},   {.kind = COL_BYTES}, {.kind = COL_FIXED, .width = 16},
-								   {.kind = COL_I64},   {.kind = COL_BYTES}, {.kind = COL_BYTES},
-								   {.kind = COL_I64},   {.kind = COL_I64},   {.kind = COL_FIXED, .width = 12},
-								   {.kind = COL_BYTES}, {.kind = COL_I64}};
-	Batch *b = batch_create_plain(arena, 11, kinds, n);
-	Column *c = b->level[LEVEL_SPAN].columns;
-
-	rng_state = 5;
-	for (uint32_t i = 0; i < n; i++)
-	{
-		c[0].i64[i] = i;
-		c[1].dict[i] = rnd_text(arena, "text ", 10);
-		memcpy(c[2].fixed + i * 16, &(uint64_t[2]){i * 77, i}, 16);
-		c[3].i64[i] = i % 2 ? INT64_MIN : INT64_MAX;
-		c[4].dict[i] = rnd_text(arena, "unique ", 1u << 30);
-		column_set_null(arena, &c[5], i);
-		if (i % 3 == 0)
-			column_set_null(arena, &c[6], i);
-		else
-			c[6].i64[i] = 7;
-		memcpy(&c[7].i64[i], &(double){i % 5 ? i / 3.0 : 0.0 / 0.0}, 8);
-		c[8].fixed[i * 12] = (uint8_t) i;
-		if (i % 7 == 0)
-			column_set_null(arena, &c[9], i);
-		else
-			c[9].dict[i] = str_of("\0\1binary\xff", 9);
-		c[10].i64[i] = -1;
-	}
-	return b;
-}
-
 static void
 test_any_table(void)
 {
@@ -426,28 +234,6 @@ test_any_table(void)
 }
 
 /* ---- words ---- */
-
-/* Paths with one of nine uuids in each, and nulls. */
-static Batch *
-uuid_table(Arena *arena, uint32_t n)
-{
-	static const Column kinds[] = {{.kind = COL_BYTES}};
-	Batch *b = batch_create_plain(arena, 1, kinds, n);
-	Column *c = b->level[LEVEL_SPAN].columns;
-
-	rng_state = 6;
-	for (uint32_t i = 0; i < n; i++)
-	{
-		char text[80];
-		int len = snprintf(text, sizeof(text), "/item/6a0f34b1-0000-4000-8000-%012x/%u", rnd(9), i);
-
-		if (i % 50 == 49)
-			column_set_null(arena, c, i);
-		else
-			c->dict[i] = str_of(arena_dup(arena, text, (size_t) len), (size_t) len);
-	}
-	return b;
-}
 
 static void
 test_words(void)
@@ -494,44 +280,6 @@ many_keys(Arena *arena, uint32_t keys, uint32_t rows)
 			builder_attr(bb, LEVEL_SPAN, rnd_text(arena, "k", keys), &v);
 			if (k % 10 == 0)
 				builder_attr(bb, LEVEL_SPAN, str_lit("twice"), &v);
-		}
-		builder_end_span(bb);
-	}
-	return builder_finish(bb);
-}
-
-/* The same twelve attributes on every span, in an order that changes. */
-static Batch *
-shuffled_keys(Arena *arena, uint32_t rows)
-{
-	BatchBuilder *bb = builder_create(arena, false, 0, NULL);
-	uint32_t order[12];
-
-	rng_state = 8;
-	for (uint32_t k = 0; k < 12; k++)
-		order[k] = k;
-	for (uint32_t r = 0; r < rows; r++)
-	{
-		uint8_t id[16] = {1, [15] = (uint8_t) (r / 20)};
-
-		set_service(bb, arena, 0);
-		builder_begin_span(bb);
-		builder_set_trace_id(bb, id);
-		builder_set_i64(bb, SC_START, r);
-		for (uint32_t k = 0; k < 12; k++)
-		{
-			uint32_t swap = rnd(12), was = order[k];
-
-			order[k] = order[swap];
-			order[swap] = was;
-		}
-		for (uint32_t k = 0; k < 12 - r % 3; k++)
-		{
-			char key[8];
-			Value v = {.type = VALUE_INT, .i = rnd(5)};
-
-			snprintf(key, sizeof(key), "k%u", order[k]);
-			builder_attr(bb, LEVEL_SPAN, str_of(arena_dup(arena, key, strlen(key)), strlen(key)), &v);
 		}
 		builder_end_span(bb);
 	}
@@ -874,201 +622,6 @@ test_finding(void)
 	arena_destroy(arena);
 }
 
-/* ---- damage ---- */
-
-/* Open and decode everything; true when something was found wrong. */
-static bool
-survives(const uint8_t *p, size_t len)
-{
-	Tracker tracker;
-	Memory m;
-	Arena *arena = tracked_arena(&tracker, (size_t) 1 << 31, &m.escape);
-	volatile bool wrong = false;
-
-	if (setjmp(m.escape) == 0)
-	{
-		Image *image = open_memory(&m, p, len, arena);
-
-		image_maybe_trace(image, (const uint8_t *) "0123456789abcdef");
-		image_find_trace(image, (const uint8_t *) "0123456789abcdef", 0);
-		for (uint32_t i = 0; i < image_nleaves(image); i++)
-		{
-			LeafInfo info;
-
-			image_leaf_info(image, i, &info);
-		}
-		image_check(image, arena);
-	}
-	else
-		wrong = true;
-	tracked_free(&tracker);
-	return wrong;
-}
-
-/* Make the checksums of a damaged compact image right again. */
-static void
-repair(uint8_t *p, size_t len)
-{
-	uint64_t end = load64(p + 8) + load32(p + 16);
-	uint32_t crc;
-
-	if (end >= IMAGE_HEADER_BYTES && end <= len)
-	{
-		crc = codec_crc32c(p + IMAGE_HEADER_BYTES, end - IMAGE_HEADER_BYTES);
-		memcpy(p + 20, &crc, 4);
-	}
-	crc = codec_crc32c(p, 24);
-	memcpy(p + 24, &crc, 4);
-}
-
-static void
-damage(Batch *b, const Encoding *e, const char *name)
-{
-	static const uint8_t masks[] = {1, 0xff};
-	Arena *arena = arena_create(NULL, 0);
-	ImageSummary summary;
-	uint32_t missed = 0, opened = 0;
-	uint8_t *copy;
-	Buf out;
-
-	buf_init(&out, arena, 0);
-	encode(b, e, &out, &summary);
-	copy = malloc(out.len);
-	for (size_t len = 0; len < out.len; len++)
-	{
-		memcpy(copy, out.p, len);
-		missed += !survives(copy, len);
-	}
-	is_i64(missed, 0, "every shorter image is refused");
-	for (size_t at = 0; at < out.len; at++)
-		for (size_t k = 0; k < sizeof(masks); k++)
-		{
-			memcpy(copy, out.p, out.len);
-			copy[at] ^= masks[k];
-			missed += !survives(copy, out.len);
-			if (!e->compact)
-				continue;
-			repair(copy, out.len);
-			opened += !survives(copy, out.len);
-		}
-	is_i64(missed, 0, "every changed byte is noticed");
-	if (e->compact)
-		ok(true, "%s: with checksums made right, %u of %zu changes decode to something", name, opened,
-		   out.len * sizeof(masks));
-	free(copy);
-	arena_destroy(arena);
-}
-
-static void
-test_damage(void)
-{
-	Arena *arena = arena_create(NULL, 0);
-	static const Encoding compact = {"", CODEC_SMALL, 40, true};
-	static const Encoding fast = {"", CODEC_FAST, 40, true};
-	static const Encoding sealed = {"", CODEC_SMALL, 40, false};
-
-	damage(sorted(arena, trees(arena, 12, 10)), &compact, "trees");
-	damage(sorted(arena, trees(arena, 5, 10)), &sealed, "sealed trees");
-	damage(sorted(arena, random_spans(arena, 30)), &compact, "random spans");
-	damage(random_spans(arena, 5), &fast, "spans as they came");
-	damage(any_table(arena, 60), &compact, "any table");
-	damage(uuid_table(arena, 120), &compact, "texts with uuids in common");
-	damage(sorted(arena, shuffled_keys(arena, 100)), &compact, "attributes in changing order");
-	arena_destroy(arena);
-}
-
-static void
-test_versions(void)
-{
-	Arena *arena = arena_create(NULL, 0);
-	ImageSummary summary;
-	Memory m;
-	Buf out;
-
-	buf_init(&out, arena, 0);
-	image_encode(trees(arena, 1, 1), CODEC_FAST, &out, &summary);
-	out.p[4] = IMAGE_FORMAT_VERSION + 1;
-	repair(out.p, out.len);
-	if (setjmp(m.escape) == 0)
-	{
-		open_memory(&m, out.p, out.len, arena);
-		ok(false, "a newer version is refused");
-	}
-	else
-		is_str(m.what, "unknown format version", "a newer version is refused");
-	arena_destroy(arena);
-}
-
-/* ---- what version 1 wrote ---- */
-
-#define OLD_IMAGE "test/unit/data/segment_v1.image"
-#define OLD_SPANS 400
-
-static uint8_t *
-read_file(const char *path, Arena *arena, size_t *len)
-{
-	FILE *f = fopen(path, "rb");
-	uint8_t *p = arena_alloc(arena, 1 << 20);
-
-	*len = f ? fread(p, 1, 1 << 20, f) : 0;
-	if (f)
-		fclose(f);
-	return p;
-}
-
-/* Rows of a vector that are the random span their id is the seed of; seen has a place a span. */
-static uint32_t
-rows_right(Batch *vector, Batch *spans, uint8_t *seen, Arena *arena)
-{
-	const int64_t *id = batch_column(vector, LEVEL_SPAN, SC_SPAN_ID)->i64;
-	uint32_t right = 0;
-
-	for (uint32_t r = 0; r < batch_nrows(vector); r++)
-	{
-		bool known = id[r] >= 1 && id[r] <= OLD_SPANS && !seen[id[r] - 1];
-
-		right += known && str_eq(dump_span(vector, r, arena), dump_span(spans, (uint32_t) id[r] - 1, arena));
-		if (known)
-			seen[id[r] - 1] = 1;
-	}
-	return right;
-}
-
-static void
-test_old_version(void)
-{
-	Arena *arena = arena_create(NULL, 0);
-	Batch *spans = random_spans(arena, OLD_SPANS);
-	uint8_t *seen = arena_alloc0(arena, OLD_SPANS);
-	volatile uint32_t right = 0, traces = 0, found = 0;
-	size_t len;
-	uint8_t *p = read_file(OLD_IMAGE, arena, &len);
-	Image *image;
-	Memory m;
-
-	if (setjmp(m.escape) != 0)
-	{
-		ok(false, "version 1: %s", m.what);
-		return;
-	}
-	image = open_memory(&m, p, len, arena);
-	for (uint32_t v = 0; v < image_summary(image)->nvectors; v++)
-	{
-		Batch *vector = image_vector(image, v, arena);
-		const Column *ids = batch_column(vector, LEVEL_TRACE, TC_ID);
-
-		right += rows_right(vector, spans, seen, arena);
-		traces += ids->n;
-		for (uint32_t t = 0; t < ids->n; t++)
-			found += image_find_trace(image, ids->fixed + 16 * (size_t) t, 0) == v;
-	}
-	is_i64(right, OLD_SPANS, "version 1: every span");
-	is_i64(traces, image_summary(image)->ntraces, "version 1: every trace");
-	is_i64(found, traces, "version 1: traces are found in their vectors");
-	image_check(image, arena);
-	arena_destroy(arena);
-}
-
 int
 main(void)
 {
@@ -1085,9 +638,6 @@ main(void)
 	test_filters();
 	test_leaf_info();
 	test_finding();
-	test_versions();
-	test_old_version();
-	test_damage();
 	codec_release();
 	return unit_done();
 }
