@@ -194,6 +194,19 @@ work_commit_bare(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+void
+work_look_around(void)
+{
+	if (ProcDiePending)
+		proc_exit(0);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
 ErrorData *
 work_abort(MemoryContext context)
 {

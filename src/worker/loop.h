@@ -43,6 +43,12 @@ extern void work_commit_bare(void);
 extern ErrorData *work_abort(MemoryContext context);
 
 /*
+ * Between steps of work, outside of transactions and of a Loop: interrupts and changed settings. Ends the
+ * process when it was told to stop.
+ */
+extern void work_look_around(void);
+
+/*
  * Log an error, one line per cause (SQLSTATE and message) in 10 seconds, and note it in the worker's slot.
  */
 extern void work_log(int level, const char *what, const ErrorData *edata);

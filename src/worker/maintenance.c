@@ -93,19 +93,6 @@ try_analyze(MemoryContext context, bool *failed)
 	MemoryContextReset(context);
 }
 
-static void
-look_around(void)
-{
-	if (ProcDiePending)
-		proc_exit(0);
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
-}
-
 /* Returns whether something had to be given up. */
 static bool
 take_turn(MemoryContext context)
@@ -114,11 +101,11 @@ take_turn(MemoryContext context)
 
 	for (int job = 0; job < RETAIN_JOBS; job++)
 	{
-		look_around();
+		work_look_around();
 		while (try_step(job, context, &failed))
-			look_around();
+			work_look_around();
 	}
-	look_around();
+	work_look_around();
 	try_analyze(context, &failed);
 	return failed;
 }

@@ -55,20 +55,6 @@ merge_once(MemoryContext context, int *backoff)
 	return rows;
 }
 
-/* Told to stop while idle: leave quietly. In a round CHECK_FOR_INTERRUPTS ends it. */
-static void
-look_around(void)
-{
-	if (ProcDiePending)
-		proc_exit(0);
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
-}
-
 static void
 wait_ms(long ms)
 {
@@ -85,7 +71,7 @@ throttle(uint64 rows, TimestampTz begun)
 		double passed = (double) (GetCurrentTimestamp() - begun) / 1000;
 		double due = tempo_merge_rate > 0 ? (double) rows * 1000 / tempo_merge_rate : 0;
 
-		look_around();
+		work_look_around();
 		if (passed >= due)
 			return;
 		wait_ms((long) Min(due - passed, 1000) + 1);
@@ -123,7 +109,7 @@ tempo_merger_main(Datum arg)
 		TimestampTz begun = GetCurrentTimestamp();
 		uint64 rows;
 
-		look_around();
+		work_look_around();
 		rows = merge_once(context, &backoff);
 		if (rows > 0)
 		{
