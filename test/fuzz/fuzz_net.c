@@ -198,22 +198,42 @@ answer_late(void)
 	h2_flush(h2);
 }
 
+/* A socket connected from an address whose ports are not used up, or -1: see errno. */
+static int
+connect_from(uint32_t address_number)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int late = 1;
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + address_number % 250);
+	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof(late)) != 0 ||
+		bind(fd, (struct sockaddr *) &from, sizeof(from)) != 0)
+		abort();
+	if (connect(fd, (struct sockaddr *) &address[options & HTTP2_BIT], sizeof(address[0])) == 0)
+		return fd;
+	perror("connect");
+	close(fd);
+	return -1;
+}
+
 static int
 open_client(void)
 {
 	static const uint8_t preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
 	static uint32_t clients;
-	struct sockaddr_in from = {.sin_family = AF_INET};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	int late = 1;
+	int fd = -1;
 
 	/* Some connections do end in TIME_WAIT: the ports of one address last for seconds only. */
-	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + clients++ / 8192 % 250);
-	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof(late)) != 0 ||
-		bind(fd, (struct sockaddr *) &from, sizeof(from)) != 0)
-		abort();
-	if (connect(fd, (struct sockaddr *) &address[options & HTTP2_BIT], sizeof(address[0])) != 0)
-		abort();
+	clients++;
+	for (int tries = 0; fd < 0; tries++)
+	{
+		if (tries == 10)
+			abort();
+		fd = connect_from(clients / 8192);
+		if (fd < 0)
+			clients += 8192;
+	}
 	if ((options & HTTP2_BIT) && (options & PREFACE_BIT) &&
 		send(fd, preface, sizeof(preface) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		abort();
